@@ -1,0 +1,93 @@
+"""How a stage finds its backends: every module in the stage's folder that has a ``SPEC`` is one.
+
+A backend is one file. It must be cheap to import (no torch, no heavy library at module level), because menus and
+``maquette doctor`` import all of them; it imports what it needs inside its function. Names that start with ``_`` are
+private parts of a backend, never backends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from .errors import BadInputError, MissingError
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One published file: where it lies, how large it is, and the hash that proves it."""
+
+    repo: str
+    revision: str
+    path: str
+    size: int | None = None
+    sha256: str | None = None
+    source: str = ""
+    """Where size and hash were learnt (two independent projects, or "unverified")."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a menu, ``doctor`` and the README say of a backend.
+
+    requires: import names that must be there (``transformers``); extra: the pip extra that brings them;
+    vram_mb: resolution -> measured peak GPU megabytes; folder: sub-folder of ComfyUI's ``models/`` for the weights.
+    """
+
+    name: str
+    title: str
+    summary: str
+    licence: str = "MIT"
+    commercial_use: bool = True
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    weights: tuple[WeightFile, ...] = ()
+    folder: str = ""
+    vram_mb: dict[int, int] = field(default_factory=dict)
+    default_rank: int = 100
+    """``auto`` takes the available backend with the lowest rank; 1000 and more are never chosen by ``auto``."""
+
+
+def discover(package: str, path: list[str]) -> dict[str, ModuleType]:
+    """All backends of a stage by name: ``discover(__name__, __path__)`` in the stage's ``__init__``."""
+    found: dict[str, ModuleType] = {}
+    for info in pkgutil.iter_modules(path):
+        if info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{package}.{info.name}")
+        spec = getattr(module, "SPEC", None)
+        if isinstance(spec, Spec):
+            found[spec.name] = module
+    return found
+
+
+def missing_reason(module: ModuleType) -> str:
+    """Empty when the backend can run now, else the one sentence that says what is missing and how to get it.
+
+    A module may define ``unavailable() -> str`` for needs beyond importable packages (weights, a GPU).
+    """
+    spec: Spec = module.SPEC
+    lacking = [name for name in spec.requires if importlib.util.find_spec(name) is None]
+    if lacking:
+        how = f'pip install "maquette[{spec.extra}]"' if spec.extra else f"pip install {' '.join(lacking)}"
+        return f"needs {', '.join(lacking)}: {how}"
+    check = getattr(module, "unavailable", None)
+    return str(check()) if check is not None else ""
+
+
+def choose(found: dict[str, ModuleType], name: str, stage: str) -> ModuleType:
+    """The backend called ``name``; ``auto`` = the best available one. Says what to do when there is none."""
+    if name == "auto":
+        ready = [m for m in found.values() if m.SPEC.default_rank < 1000 and not missing_reason(m)]
+        if not ready:
+            raise MissingError(f"no {stage} backend can run here; `maquette doctor` says what each of them needs")
+        return min(ready, key=lambda m: m.SPEC.default_rank)
+    if name not in found:
+        raise BadInputError(f"there is no {stage} backend '{name}'; choose one of: auto, {', '.join(sorted(found))}")
+    reason = missing_reason(found[name])
+    if reason:
+        raise MissingError(f"{stage} backend '{name}' cannot run: {reason}")
+    return found[name]
