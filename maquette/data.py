@@ -166,7 +166,9 @@ class Mesh:
             )
         if not np.isfinite(self.vertices).all():
             bad = int((~np.isfinite(self.vertices)).any(axis=1).sum())
-            raise BadMeshError(f"{bad} of {len(self.vertices)} vertices are NaN or infinite; run Clean Mesh on the input")
+            raise BadMeshError(
+                f"{bad} of {len(self.vertices)} vertices are NaN or infinite; run Clean Mesh on the input"
+            )
         low, high = int(self.faces.min()), int(self.faces.max())
         if low < 0 or high >= len(self.vertices):
             raise BadMeshError(

@@ -1,0 +1,57 @@
+"""``maquette backends``: what each stage can run here, and what the rest would need."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import Any
+
+from ..backends import missing_reason
+from ._terminal import print_json, say
+
+STAGES = ("segment", "depth", "reconstruct", "detect")
+
+
+def add(groups: Any) -> None:
+    """The grammar of the command."""
+    p = groups.add_parser("backends", help="list the methods of every stage, and what the missing ones need")
+    p.add_argument("--json", action="store_true", help="print as JSON")
+    p.set_defaults(run=run)
+
+
+def rows() -> list[dict[str, Any]]:
+    """One row per backend; ``missing`` is empty when it can run."""
+    out = []
+    for stage in STAGES:
+        module = importlib.import_module(f"..{stage}", __package__)
+        for name in module.names():
+            backend = module.load(name)
+            spec = backend.SPEC
+            size = sum(file.size or 0 for file in spec.weights)
+            out.append(
+                {
+                    "stage": stage,
+                    "name": name,
+                    "title": spec.title,
+                    "summary": spec.summary,
+                    "licence": spec.licence,
+                    "commercial_use": spec.commercial_use,
+                    "download_mb": round(size / 1e6, 1),
+                    "vram_mb": spec.vram_mb,
+                    "missing": missing_reason(backend),
+                }
+            )
+    return out
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table."""
+    table = rows()
+    if options.json:
+        print_json(table)
+        return 0
+    for row in table:
+        state = "ready" if not row["missing"] else row["missing"]
+        say(f"{row['stage']:<12} {row['name']:<22} {row['licence']:<16} {state}")
+        say(f"{'':<12} {row['title']}: {row['summary']}")
+    return 0

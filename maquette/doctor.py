@@ -1,0 +1,196 @@
+"""What this machine has, what is missing, and the exact line that mends it. Runs on a broken environment too.
+
+Every check is a small function that returns findings and never raises for what it looks for.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from . import __version__
+
+State = Literal["ok", "note", "missing", "broken"]
+NEEDED = (
+    "numpy",
+    "scipy",
+    "pillow",
+    "scikit-image",
+    "trimesh",
+    "lxml",
+    "networkx",
+    "xatlas",
+    "fast-simplification",
+    "manifold3d",
+    "small_gicp",
+    "safetensors",
+    "huggingface_hub",
+)
+"""Distributions of the default path; torch is looked at on its own."""
+_GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: ``remedy`` is a command or a sentence, empty when nothing is to be done."""
+
+    name: str
+    state: State
+    value: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def examine(models_dir: str | None = None) -> list[Finding]:
+    """All findings, in the order a person would look."""
+    found = [Finding("maquette", "ok", __version__)]
+    found += _interpreter()
+    found += _libraries()
+    found += _torch()
+    found += _memory()
+    found += _wsl()
+    found += _disk()
+    found += _backends()
+    found += _models(models_dir)
+    return found
+
+
+def healthy(findings: Sequence[Finding]) -> bool:
+    """True when the default path can run."""
+    return all(finding.state in ("ok", "note") for finding in findings)
+
+
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """The findings as text."""
+    marks = {"ok": "ok     ", "note": "note   ", "missing": "MISSING", "broken": "BROKEN "}
+    for finding in findings:
+        yield f"{marks[finding.state]} {finding.name:<26} {finding.value}"
+        if finding.remedy:
+            yield f"{'':<8}{'':<26}   -> {finding.remedy}"
+    yield ""
+    yield "The default path can run." if healthy(findings) else "The default path cannot run yet: see the lines above."
+
+
+def pip_command() -> str:
+    """The exact pip of this interpreter (portable ComfyUI has its own ``python_embeded``)."""
+    executable = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    isolated = " -s" if "python_embeded" in sys.executable else ""
+    return f"{executable}{isolated} -m pip install"
+
+
+def _interpreter() -> list[Finding]:
+    kind = "portable" if "python_embeded" in sys.executable else "venv" if sys.prefix != sys.base_prefix else "system"
+    value = f"{platform.python_version()} ({kind}) on {platform.system()} {platform.machine()}"
+    return [Finding("python", "ok", value)]
+
+
+def _libraries() -> list[Finding]:
+    out = []
+    for name in NEEDED:
+        try:
+            out.append(Finding(name, "ok", importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            out.append(Finding(name, "missing", "not installed", f"{pip_command()} {name}"))
+    distributions = [d for d in ("opencv-python", "opencv-python-headless", "opencv-contrib-python") if _has(d)]
+    if len(distributions) > 1:
+        value = " and ".join(distributions)
+        out.append(Finding("opencv", "note", value, "two OpenCV distributions overwrite each other: keep one"))
+    return out
+
+
+def _has(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _torch() -> list[Finding]:
+    try:
+        import torch
+    except ImportError as error:
+        remedy = f"{pip_command()} torch (choose the build for your GPU on pytorch.org; ComfyUI brings its own)"
+        return [Finding("torch", "missing", str(error), remedy)]
+    out = [Finding("torch", "ok", str(torch.__version__))]
+    if not torch.cuda.is_available():
+        return [*out, Finding("gpu", "note", "torch sees none: everything runs on the CPU")]
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        name = torch.cuda.get_device_name(index)
+        out.append(Finding(f"gpu {index}", "ok", f"{name}, {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"))
+    return out
+
+
+def _memory() -> list[Finding]:
+    total = total_memory_bytes()
+    if total is None:
+        return []
+    state: State = "ok" if total > 6 * _GIB else "note"
+    return [Finding("memory", state, f"{total / _GIB:.1f} GiB", "" if state == "ok" else "keep --resolution at 128")]
+
+
+def total_memory_bytes() -> int | None:
+    """Memory of this machine, or the container's limit when that is lower; None where the system does not tell."""
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return None
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.exists() else "max"
+    return min(total, int(text)) if text.isdigit() else total
+
+
+def _wsl() -> list[Finding]:
+    if "microsoft" not in platform.release().lower():
+        return []
+    here = Path(__file__).resolve()
+    out = [Finding("wsl", "ok", platform.release())]
+    if str(here).startswith("/mnt/"):
+        remedy = "move ComfyUI into the Linux file system (for example ~/ComfyUI): /mnt/* is 5 to 20 times slower"
+        out.append(Finding("drive", "note", str(here.parent), remedy))
+    total = total_memory_bytes()
+    if total is not None and total < 12 * _GIB:
+        remedy = "raise memory= under [wsl2] in %UserProfile%\\.wslconfig, then `wsl --shutdown`"
+        out.append(Finding("wsl memory", "note", f"{total / _GIB:.1f} GiB", remedy))
+    return out
+
+
+def _disk() -> list[Finding]:
+    free = shutil.disk_usage(Path.cwd()).free
+    state: State = "ok" if free > 2 * _GIB else "note"
+    return [Finding("disk", state, f"{free / _GIB:.1f} GiB free here", "" if state == "ok" else "free some space")]
+
+
+def _backends() -> list[Finding]:
+    try:
+        from .commands.backends import rows
+
+        table = rows()
+    except ImportError as error:
+        return [Finding("backends", "broken", str(error), f"{pip_command()} -r requirements.txt")]
+    out = []
+    for row in table:
+        vram = ", ".join(f"{mb} MB at {resolution}" for resolution, mb in sorted(row["vram_mb"].items()))
+        value = "; ".join(part for part in (row["licence"], vram) if part)
+        if row["missing"]:
+            out.append(Finding(f"{row['stage']} {row['name']}", "note", f"off: {value}", row["missing"]))
+        else:
+            out.append(Finding(f"{row['stage']} {row['name']}", "ok", value))
+    return out
+
+
+def _models(models_dir: str | None) -> list[Finding]:
+    from . import weights
+
+    rows = weights.cli_rows(models_dir=models_dir)
+    return [Finding(f"model {row['name']}", "note", f"{row['state']} ({row['size_mb']} MB)") for row in rows]
