@@ -84,7 +84,7 @@ class View:
 
 @dataclass(frozen=True)
 class DepthMap:
-    """depth: [H, W] float32, z-depth along the camera axis (metres if ``metric``, else world units), NaN = nothing there."""
+    """depth: [H, W] float32, z-depth along the camera axis (metres if ``metric``, else world units), NaN = nothing."""
 
     depth: FloatArray
     metric: bool = False
@@ -177,7 +177,7 @@ class Mesh:
         return self
 
     def with_geometry(self, vertices: Any, faces: Any) -> Mesh:
-        """The same material on new geometry; everything per vertex, and the texture that belonged to the uvs, is gone."""
+        """The same material on new geometry; all that is per vertex, and the texture of the old uvs, is gone."""
         return Mesh(vertices, faces, material=self.material)
 
     def replace(self, **changes: Any) -> Mesh:

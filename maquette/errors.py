@@ -73,7 +73,7 @@ class WorkerDiedError(MaquetteError):
     """A step in a child process died; the message carries the end of what it printed."""
 
 
-class Cancelled(MaquetteError):
+class Cancelled(MaquetteError):  # noqa: N818 - it is no error, it is the user's wish
     """The user asked to stop. Inside ComfyUI its own exception is raised in place of this one."""
 
     exit_code = 130

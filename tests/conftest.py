@@ -37,7 +37,7 @@ def _one_seed() -> None:
     import numpy as np
 
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - third-party code may read the global generator
+    np.random.seed(0)  # third-party code may read the global generator
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def room(path: Path) -> str:
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
 def test_arrows_point_the_way_the_river_flows(path: Path) -> None:
-    """A stage imports no other stage; shared rooms import no stage; the batch driver imports neither torch nor a stage."""
+    """A stage imports no other stage; shared rooms import no stage; the batch driver stands alone."""
     here = room(path)
     for name, line in imports(path):
         if not name.startswith("maquette."):
@@ -67,7 +67,7 @@ def test_the_library_does_not_know_comfyui(path: Path) -> None:
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(ROOT)))
 def test_relative_imports_only(path: Path) -> None:
-    """The package runs as ``maquette`` and as ``custom_nodes.<folder>.maquette``: absolute imports of itself break it."""
+    """The package also runs as ``custom_nodes.<folder>.maquette``: an absolute import of itself would break there."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             assert not any(alias.name.split(".")[0] in {"maquette", "extensions"} for alias in node.names), path
