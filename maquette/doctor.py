@@ -122,14 +122,29 @@ def _torch() -> list[Finding]:
     except ImportError as error:
         remedy = f"{pip_command()} torch (choose the build for your GPU on pytorch.org; ComfyUI brings its own)"
         return [Finding("torch", "missing", str(error), remedy)]
-    out = [Finding("torch", "ok", str(torch.__version__))]
+    out = [Finding("torch", "ok", str(torch.__version__)), _arithmetic("cpu")]
     if not torch.cuda.is_available():
         return [*out, Finding("gpu", "note", "torch sees none: everything runs on the CPU")]
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)
         out.append(Finding(f"gpu {index}", "ok", f"{name}, {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"))
+        out.append(_arithmetic(f"cuda:{index}"))
     return out
+
+
+def _arithmetic(device: str) -> Finding:
+    """A wrong or failing sum means a library was replaced underneath torch, or that cuDNN does not fit it."""
+    from .selftest import check_device
+
+    troubles = check_device(device)
+    if not troubles:
+        return Finding(f"arithmetic {device}", "ok", "agrees with numpy")
+    remedy = (
+        "torch, CUDA and cuDNN do not fit each other, or a package replaced one: `pip check`, then install torch"
+        " again with the command from pytorch.org (in ComfyUI portable: run its update script)"
+    )
+    return Finding(f"arithmetic {device}", "broken", "; ".join(troubles), remedy)
 
 
 def _memory() -> list[Finding]:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = {"image", "detect", "segment", "depth", "reconstruct", "fuse", "mesh", "bake"}
-JOINERS = {"pipeline", "commands", "cli", "preview", "__main__", "doctor"}
+JOINERS = {"pipeline", "commands", "cli", "preview", "__main__", "doctor", "selftest"}
 SHARED = {"data", "errors", "log", "progress", "memory", "attention", "weights", "child", "backends", "native"}
 SHARED |= {"geometry", "appearance", "__init__"}
 COMFY = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "nodes", "server", "execution"}
