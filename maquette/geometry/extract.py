@@ -5,13 +5,16 @@ Sign convention everywhere: larger = inside (occupancy, density); negate a signe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import BadInputError
 from ..native import extension
+from ..progress import Progress, silent
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 HALF = (0.5, 0.5, 0.5)
@@ -51,3 +54,93 @@ def check_bounds(lower: Sequence[float], upper: Sequence[float]) -> None:
     """BadInputError unless both are three numbers and every side has a length."""
     if len(lower) != 3 or len(upper) != 3 or not all(a < b for a, b in zip(lower, upper, strict=True)):
         raise BadInputError(f"the box must have lower < upper on all three axes, got {tuple(lower)} to {tuple(upper)}")
+
+
+@dataclass(frozen=True)
+class ExtractStats:
+    """What an extraction cost and saw.
+
+    queried: points at which the field was asked (``dense`` = points of the full lattice); blocks: blocks of samples
+    kept; rounds: passes, first passes of the levels included; low, high: least and greatest value seen (for the message
+    when nothing was found); level: the level used, also where it was computed from the coarse samples.
+    """
+
+    resolution: tuple[int, int, int]
+    level: float
+    queried: int
+    dense: int
+    blocks: int
+    rounds: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """Queried points as a share of the dense lattice."""
+        return self.queried / self.dense
+
+
+def extract(
+    field: Callable[[Tensor], Tensor],
+    *,
+    lower: Sequence[float] = MINUS_HALF,
+    upper: Sequence[float] = HALF,
+    resolution: int | tuple[int, int, int],
+    level: float | Callable[[Tensor], float] = 0.0,
+    device: str | torch.device = "cpu",
+    coarse: int | None = None,
+    slope: float | None = None,
+    refine: int = 0,
+    block: int = 8,
+    batch: int = 1 << 18,
+    progress: Progress | None = None,
+) -> tuple[Tensor, Tensor, ExtractStats]:
+    """The surface field > level, asking the field only near the surface; equal to marching cubes on the full lattice.
+
+    field: world points [N, 3] float32 on ``device`` -> values [N], larger = inside; at most ``batch`` points a call.
+    resolution: samples along each axis (one number: the same for all three), both ends of the box included.
+    level: a number, or a function of the coarse samples [X, Y, Z] that gives one (adaptive thresholds).
+    coarse: samples along the longest axis of the first, dense pass (default: a quarter of the resolution, 32 to 128).
+    slope: a bound on how fast the field changes per world unit (1 for a true distance); with it nothing can be missed.
+    Without it a component is missed only when it holds none of the coarse samples and touches no component that does.
+    refine: secant steps that move each vertex along its edge onto the true field, one query a vertex and step.
+
+    Returns vertices [V, 3] float32 (world), faces [F, 3] int64 counter-clockwise seen from outside, both on ``device``,
+    and ExtractStats. Closed and 2-manifold where the surface does not leave the box. Nothing found gives empty tensors;
+    the stats then say which values the field had. Raises BadInputError for impossible settings or a field with NaN.
+    """
+    import torch
+
+    from ._extract.lattice import Lattice
+    from ._extract.polygonise import polygonise
+    from ._extract.sampler import Sampler
+    from ._extract.walk import Walk, coarse_points, coarse_stride, sample_coarse
+
+    check_bounds(lower, upper)
+    shape = _lattice_shape(resolution)
+    if block < 2 or block & (block - 1) or batch < 1:
+        raise BadInputError(f"block must be a power of two and batch positive, got block {block}, batch {batch}")
+    device, progress = torch.device(device), progress or silent()
+    with torch.no_grad():
+        sampler = Sampler(field, lower, upper, shape, device, batch, progress)
+        stride = coarse_stride(shape, coarse)
+        lines = coarse_points(shape, stride, device)
+        samples = sample_coarse(sampler, lines)
+        threshold = float(level(samples) if callable(level) else level)
+        lattice = Lattice(shape, block, device)
+        walk = Walk(sampler, lattice, threshold, slope)
+        cells = walk.descend(samples, stride)
+        vertices, faces = polygonise(cells, lattice, sampler, threshold, refine)
+    sampler.check()
+    progress.update(1, 1, "surface extracted")
+    dense = shape[0] * shape[1] * shape[2]
+    low, high = float(sampler.low), float(sampler.high)
+    stats = ExtractStats(shape, threshold, sampler.queried, dense, len(lattice.block_of), walk.rounds, low, high)
+    return vertices, faces, stats
+
+
+def _lattice_shape(resolution: int | tuple[int, int, int]) -> tuple[int, int, int]:
+    shape = (resolution,) * 3 if isinstance(resolution, int) else tuple(int(n) for n in resolution)
+    if len(shape) != 3 or min(shape) < 2 or max(shape) > 4096:
+        raise BadInputError(f"the resolution must be 2 to 4096 samples an axis, got {resolution}")
+    return shape[0], shape[1], shape[2]

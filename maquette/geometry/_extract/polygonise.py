@@ -1,0 +1,73 @@
+"""The mesh of crossed cells: vertices on crossed edges (welded by owner), refined on the true field if asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...native import extension
+from .lattice import Lattice
+from .sampler import Sampler
+from .walk import CHUNK, Cells
+
+
+class Edges(NamedTuple):
+    """Crossed lattice edges: lower end [n, 3] int32, axis [n], values at the lower and the upper end [n]."""
+
+    low: Tensor
+    axis: Tensor
+    lower: Tensor
+    upper: Tensor
+
+
+def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, level: float, refine: int) -> tuple[Tensor, Tensor]:
+    """World vertices [V, 3] float32 and faces [F, 3] int64 of crossed cells of width 1."""
+    reference = extension("marching_cubes.reference")
+    where = torch.empty(len(lattice.values), dtype=torch.int32, device=lattice.device)
+    where[cells.corners[:, 0].long()] = torch.arange(len(cells.low), dtype=torch.int32, device=lattice.device)
+    owned = reference.owned_axes(cells.case)
+    numbers = reference.number_vertices(owned).int()
+
+    edges = _edges(cells, lattice, owned)
+    vertices = sampler.world(_at(edges, _shares(edges, sampler, level, refine)))
+
+    last = torch.tensor(lattice.shape, device=lattice.device) - 1
+    faces = []
+    inner = torch.nonzero((cells.low < last).all(dim=1)).squeeze(1)
+    for rows in inner.split(CHUNK):
+        cell, corner, axis = reference.cell_triangles(cells.case[rows])
+        addresses = cells.corners[rows[cell].unsqueeze(1), corner]
+        faces.append(numbers[where[addresses].long(), axis].long())
+    return vertices, torch.cat(faces) if faces else torch.empty((0, 3), dtype=torch.int64, device=lattice.device)
+
+
+def _edges(cells: Cells, lattice: Lattice, owned: Tensor) -> Edges:
+    parts = []
+    for axis in range(3):
+        rows = torch.nonzero(owned[:, axis]).squeeze(1)
+        ends = [lattice.values[cells.corners[rows, corner].long()] for corner in (0, 1 << axis)]
+        parts.append(Edges(cells.low[rows], torch.full_like(rows, axis), *ends))
+    return Edges(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def _shares(edges: Edges, sampler: Sampler, level: float, steps: int) -> Tensor:
+    """Where along its edge each vertex lies: linear interpolation, then ``steps`` of regula falsi on the field."""
+    reference = extension("marching_cubes.reference")
+    lower, upper = edges.lower, edges.upper
+    share = reference.crossing(lower, upper, level)
+    begin, end = torch.zeros_like(share), torch.ones_like(share)
+    for _ in range(steps):
+        value = sampler(_at(edges, share))
+        below = (value > level) == (lower > level)
+        begin, lower = torch.where(below, share, begin), torch.where(below, value, lower)
+        end, upper = torch.where(below, end, share), torch.where(below, upper, value)
+        share = begin + (end - begin) * reference.crossing(lower, upper, level)
+    return share.clamp(reference.MARGIN, 1.0 - reference.MARGIN)
+
+
+def _at(edges: Edges, share: Tensor) -> Tensor:
+    """Lattice coordinates [n, 3] float32 of the points at ``share`` of the edges."""
+    out = edges.low.float()
+    return out.scatter_add_(1, edges.axis.unsqueeze(1), share.unsqueeze(1))

@@ -1,0 +1,185 @@
+"""From a coarse lattice to the finest cells that hold the surface.
+
+Each level halves the cells that a surface crosses and then *follows* the surface: a crossed cell face whose other side
+was never looked at opens the cell there, until no such face is left. So a component that was met at any level is found
+whole and closed; only components that slip between all samples of the coarse lattice can be missed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool3d
+
+from .lattice import Lattice
+from .sampler import Sampler
+
+CHUNK = 1 << 20
+"""Cells handled at once: bounds the temporaries of one step."""
+
+FACE_MASKS = tuple(sum(1 << c for c in range(8) if (c >> axis & 1) == side) for axis in range(3) for side in (0, 1))
+"""Corner bits of the faces -x, +x, -y, +y, -z, +z."""
+
+
+class Cells(NamedTuple):
+    """Cells that the surface crosses: low corner [n, 3] int32, case [n] uint8, corner addresses [n, 8] int32."""
+
+    low: Tensor
+    case: Tensor
+    corners: Tensor
+
+
+def coarse_stride(shape: tuple[int, int, int], coarse: int | None) -> int:
+    """Lattice steps between coarse samples: the largest power of two that leaves at least ``coarse`` samples."""
+    longest = max(shape) - 1
+    wanted = min(max(longest // 4, 32), 128) if coarse is None else max(coarse - 1, 1)
+    stride = 1
+    while longest // (stride * 2) >= wanted - 1 and stride < 128:
+        stride *= 2
+    return stride
+
+
+def coarse_points(shape: tuple[int, int, int], stride: int, device: torch.device) -> list[Tensor]:
+    """Per axis the lattice coordinates of the coarse samples: multiples of ``stride``, and the last point."""
+    lines = []
+    for n in shape:
+        count = -(-(n - 1) // stride) + 1
+        lines.append((torch.arange(count, device=device) * stride).clamp_(max=n - 1))
+    return lines
+
+
+def sample_coarse(sampler: Sampler, lines: list[Tensor]) -> Tensor:
+    """[X, Y, Z] the field on the coarse lattice; coordinates are made slab by slab."""
+    rows = max(1, sampler.batch // (len(lines[1]) * len(lines[2])))
+    slabs = []
+    for start in range(0, len(lines[0]), rows):
+        part = torch.cartesian_prod(lines[0][start : start + rows], lines[1], lines[2])
+        slabs.append(sampler(part).view(-1, len(lines[1]), len(lines[2])))
+        sampler.progress.update(start, len(lines[0]) * 3, "sampling the coarse lattice")
+    return torch.cat(slabs)
+
+
+def busy_cells(values: Tensor, level: float, reach: float) -> Tensor:
+    """[X-1, Y-1, Z-1] bool: cells of a dense lattice that hold both sides, or whose samples come within ``reach``."""
+    volume = values[None, None]
+    high = max_pool3d(volume, 2, stride=1)[0, 0]
+    low = -max_pool3d(-volume, 2, stride=1)[0, 0]
+    busy = (high > level) & ~(low > level)
+    if reach > 0:
+        nearest = -max_pool3d(-(volume - level).abs(), 2, stride=1)[0, 0]
+        busy |= nearest <= reach
+    return busy
+
+
+class Walk:
+    """One extraction under way. ``reach(stride)``: how near to the level a sample must come to open its cell."""
+
+    def __init__(self, sampler: Sampler, lattice: Lattice, level: float, slope: float | None) -> None:
+        self.sampler, self.lattice, self.level, self.slope = sampler, lattice, level, slope
+        self.rounds = 0
+
+    def reach(self, stride: int) -> float:
+        """No zero can hide in a cell all of whose corners are farther from the level than slope * half diagonal."""
+        if self.slope is None:
+            return 0.0
+        return self.slope * 0.5 * stride * math.sqrt(float((self.sampler.step**2).sum())) * (1 + 1e-5)
+
+    def descend(self, coarse: Tensor, stride: int) -> Cells:
+        """The crossed cells of width 1, from the coarse samples [X, Y, Z]."""
+        low = torch.nonzero(busy_cells(coarse, self.level, self.reach(stride))).int()
+        self._adopt(coarse, low, stride)
+        cells = low * stride
+        levels = stride.bit_length() - 1
+        for done in range(levels):
+            stride //= 2
+            self.sampler.progress.update(1 + 2 * done / levels, 3, f"following the surface at 1/{stride}")
+            found = self._level(self._children(cells, stride), stride)
+            cells = found.low
+        return found if levels else self._level(cells, 1)
+
+    def _adopt(self, coarse: Tensor, low: Tensor, stride: int) -> None:
+        """Carry the coarse samples round busy cells over into the lattice."""
+        flat, (_, y, z) = coarse.reshape(-1), coarse.shape
+        bits = torch.arange(8, device=low.device)
+        steps = (bits & 1) * (y * z) + (bits >> 1 & 1) * z + (bits >> 2 & 1)
+        for part in low.split(CHUNK):
+            wide = part.long()
+            corners = self.lattice.corners(wide * stride, stride)
+            self.lattice.ensure(corners.block)
+            start = wide[:, 0] * (y * z) + wide[:, 1] * z + wide[:, 2]
+            self.lattice.store(self.lattice.addresses(corners), flat[start.unsqueeze(1) + steps])
+
+    def _children(self, cells: Tensor, stride: int) -> Tensor:
+        bits = torch.arange(8, device=cells.device, dtype=torch.int32)
+        offsets = torch.stack([bits & 1, bits >> 1 & 1, bits >> 2 & 1], dim=1) * stride
+        children = (cells.unsqueeze(1) + offsets).reshape(-1, 3)
+        return children[self._inside(children, stride)]
+
+    def _inside(self, cells: Tensor, stride: int) -> Tensor:
+        """Cells that begin before the last point; at width 1 also those that begin on it: they own its edges."""
+        last = torch.tensor(self.lattice.shape, device=cells.device) - (1 if stride > 1 else 0)
+        return ((cells >= 0) & (cells < last)).all(dim=1)
+
+    def _level(self, cells: Tensor, stride: int) -> Cells:
+        found = []
+        few = False
+        while len(cells):
+            self._sample(cells, stride, few)
+            fresh = [self._crossed(part, stride) for part in cells.split(CHUNK)]
+            found += fresh
+            cells, few = self._beyond(fresh, stride), True
+            self.rounds += 1
+        if not found:
+            return Cells(cells, cells.new_empty(0, dtype=torch.uint8), cells.new_empty((0, 8)))
+        return Cells(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    def _sample(self, cells: Tensor, stride: int, few: bool) -> None:
+        """Give every corner of the cells a value, and mark the cells as looked at."""
+        lattice, hints = self.lattice, []
+        for part in cells.split(CHUNK):
+            corners = lattice.corners(part, stride)
+            lattice.ensure(corners.block)
+            addresses = lattice.addresses(corners)
+            lattice.visited[addresses[:, 0]] = stride.bit_length()
+            lattice.ask(addresses)
+            hints.append(addresses)
+        asked = lattice.asked(torch.cat(hints) if few else None)
+        for some in asked.split(self.sampler.batch):
+            lattice.store(some, self.sampler(lattice.coordinates(some)))
+
+    def _crossed(self, cells: Tensor, stride: int) -> Cells:
+        """Those of the cells that go on: crossed by the surface, or (above width 1) within reach of it."""
+        addresses = self.lattice.addresses(self.lattice.corners(cells, stride))
+        values = self.lattice.values[addresses]
+        weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=cells.device)
+        case = ((values > self.level).to(torch.uint8) * weights).sum(dim=1, dtype=torch.uint8)
+        keep = (case != 0) & (case != 255)
+        if stride > 1 and self.slope is not None:
+            keep |= ((values - self.level).abs() <= self.reach(stride)).any(dim=1)
+        keep = torch.nonzero(keep).squeeze(1)
+        return Cells(cells[keep], case[keep], addresses[keep].int())
+
+    def _beyond(self, fresh: list[Cells], stride: int) -> Tensor:
+        """Cells across a crossed face that nobody looked at yet, each once: [n, 3] int32."""
+        doors = []
+        for cells in fresh:
+            for side, mask in enumerate(FACE_MASKS):
+                bits = cells.case & mask
+                rows = torch.nonzero((bits != 0) & (bits != mask)).squeeze(1)
+                step = torch.zeros(3, dtype=torch.int32, device=rows.device)
+                step[side // 2] = stride if side % 2 else -stride
+                doors.append(cells.low[rows] + step)
+        beyond = torch.cat(doors)
+        beyond = beyond[self._inside(beyond, stride)].long()
+        beyond = beyond[~self._seen(beyond, stride)]
+        _, y, z = self.lattice.shape
+        keys = torch.unique((beyond[:, 0] * y + beyond[:, 1]) * z + beyond[:, 2])
+        return torch.stack([keys // (y * z), keys // z % y, keys % z], dim=1).int()
+
+    def _seen(self, cells: Tensor, stride: int) -> Tensor:
+        addresses = self.lattice.point_addresses(cells)
+        visited = self.lattice.visited[addresses.clamp(min=0)]
+        return (addresses >= 0) & (visited == stride.bit_length())
