@@ -88,6 +88,20 @@ def rasterize_uv(
     return rasterize(flat, faces, size, size, window=window)
 
 
+def count_uv(
+    uvs: Tensor,  # [V, 2] in [0, 1]
+    faces: Tensor,  # [F, 3]
+    size: int,
+) -> Tensor:
+    """[size, size] int32: how many faces cover each texel centre. Above 1 means that the layout overlaps itself."""
+    snapped = _snap(uvs.to(torch.float64) * size, 0, 0)
+    faces = faces.to(uvs.device, torch.int64).reshape(-1, 3)
+    count = torch.zeros(size * size, dtype=torch.int32, device=uvs.device)
+    for pixel, _ in _candidates(snapped, faces, _drawable(snapped, None, faces, size, size), size, size, _BLOCK):
+        count.index_add_(0, pixel, torch.ones_like(pixel, dtype=torch.int32))
+    return count.view(size, size)
+
+
 def render_fragments(mesh: Mesh, camera: Camera, device: str | torch.device = "cpu") -> Fragments:
     """What ``camera`` sees of ``mesh``, [H, W] of the camera, perspective-correct."""
     pixels, depth = project(camera, mesh.vertices)

@@ -1,0 +1,175 @@
+"""One picture made ready for projection: depth of the mesh, colours drawn out over the edge, distance to edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import Camera, FloatArray, Mesh, View
+from ..errors import BadViewsError
+from ..geometry.camera import resized
+from ..geometry.raster import render_depth
+from .sampling import bilinear, tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_DEPTH_SIDE = 1024
+_JUMP = 0.03
+"""A step between neighbouring depths above this share of the object's size is an edge between two surfaces."""
+_BIAS = 0.004
+"""Depth by which a point may lie behind the drawn surface, as a share of the object's size."""
+_FEATHER = (0.002, 0.008)
+"""Distance to the nearest edge at which a pixel starts to count and counts in full, as a share of the picture."""
+
+
+def smoothstep(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
+    """0 below ``low``, 1 above ``high``, smooth between."""
+    t = ((x - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one view says of N points: color [N, 3] sRGB; visible, clear (away from edges), cosine [N]."""
+
+    color: Tensor
+    visible: Tensor
+    clear: Tensor
+    cosine: Tensor
+
+
+@dataclass(frozen=True)
+class PhotoMaps:
+    """rgb: [H, W, 3], background replaced by the nearest subject colour; clear: [H, W, 1]; depth: [h, w]; size: of the
+    object in world units."""
+
+    camera: Camera
+    rgb: Tensor
+    clear: Tensor
+    depth: Tensor
+    size: float
+
+    @staticmethod
+    def of(mesh: Mesh, view: View, size: float, device: str | torch.device) -> PhotoMaps:
+        """Draw the mesh from the view's camera and measure the picture."""
+        if view.camera is None:
+            raise BadViewsError(
+                f"view '{view.name}' has no camera, so its picture cannot be projected; reconstruct first"
+            )
+        height, width = view.mask.shape
+        camera = resized(view.camera, width, height)
+        shrink = min(1.0, _DEPTH_SIDE / max(height, width))
+        drawn = resized(camera, max(1, round(width * shrink)), max(1, round(height * shrink)))
+        depth = render_depth(mesh, drawn, device)
+        clear = _clear(view.mask, depth.cpu().numpy(), size)
+        rgb = extended(view.rgb, view.mask)
+        return PhotoMaps(camera, tensor(rgb, depth), tensor(clear[..., None], depth), depth, size)
+
+    def look(self, points: Tensor, normals: Tensor) -> Seen:
+        """What this view saw at ``points`` with ``normals``, both [N, 3]."""
+        xy, z = self._project(points)
+        cosine = self._cosine(points, normals)
+        return Seen(bilinear(self.rgb, xy), self._visible(xy, z, cosine), bilinear(self.clear, xy)[:, 0], cosine)
+
+    def mirrored(self, points: Tensor, normals: Tensor, center: FloatArray) -> tuple[Tensor, Tensor]:
+        """Colour [N, 3] of the points opposite (through the plane across the line of sight) and how far each faces
+        away from the camera [N] in [0, 1]."""
+        forward = -tensor(self.camera.cam_to_world[:3, 2], points)
+        offset = (points - tensor(center, points)) @ forward
+        opposite = points - 2 * offset[:, None] * forward
+        color = bilinear(self.rgb, self._project(opposite)[0])
+        return color, (normals @ forward).clamp(min=0) ** 2
+
+    def _project(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        world_to_cam = tensor(np.linalg.inv(self.camera.cam_to_world), points)
+        local = points @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+        z = -local[:, 2]
+        k, safe = self.camera.intrinsics, z.clamp(min=1e-6)
+        x = float(k[0, 0]) * local[:, 0] / safe + float(k[0, 2])
+        y = -float(k[1, 1]) * local[:, 1] / safe + float(k[1, 2])
+        return torch.stack([x, y], dim=1), z
+
+    def _cosine(self, points: Tensor, normals: Tensor) -> Tensor:
+        towards = tensor(self.camera.position, points) - points
+        return (torch.nn.functional.normalize(towards, dim=1) * normals).sum(dim=1)
+
+    def _visible(self, xy: Tensor, z: Tensor, cosine: Tensor) -> Tensor:
+        """[N] 1 where nothing drawn lies before the point; the farthest of the four depths around, and a bias that
+        grows with the slope, keep the surface from shadowing itself."""
+        depth = self.depth.to(xy.device)
+        height, width = depth.shape
+        scale = tensor([width / self.camera.width, height / self.camera.height], xy)
+        cell = torch.floor(xy * scale - 0.5)
+        inside = ((xy >= 0) & (xy * scale < tensor([width, height], xy))).all(dim=1) & (z > 0)
+        far = torch.full_like(z, -1.0)
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            column = (cell[:, 0] + dx).nan_to_num().clamp(0, width - 1).to(torch.int64)
+            row = (cell[:, 1] + dy).nan_to_num().clamp(0, height - 1).to(torch.int64)
+            here = depth[row, column]
+            far = torch.maximum(far, torch.where(torch.isfinite(here), here, torch.full_like(here, -1.0)))
+        pixel = z / (float(self.camera.intrinsics[0, 0]) * width / self.camera.width)
+        slope = (1 - cosine**2).clamp(min=0).sqrt() / cosine.abs().clamp(min=0.1)
+        return (inside & (cosine > 0) & (z <= far + _BIAS * self.size + pixel * slope)).to(z.dtype)
+
+
+def extended(rgb: FloatArray, mask: FloatArray) -> FloatArray:
+    """[H, W, 3] the picture with all outside the subject, and its mixed rim, replaced by the nearest safe colour."""
+    from scipy.ndimage import distance_transform_edt
+
+    inside = _distance(mask > 0.5)
+    rim = max(1.0, 0.003 * max(mask.shape))
+    safe = inside > np.minimum(rim, 0.5 * _local_width(inside, rim))
+    if not safe.any():
+        safe = mask >= mask.max()
+    nearest = distance_transform_edt(~safe, return_distances=False, return_indices=True)
+    return np.ascontiguousarray(rgb[nearest[0], nearest[1]], dtype=np.float32)
+
+
+def _clear(mask: FloatArray, depth: FloatArray, size: float) -> FloatArray:
+    """[H, W] in [0, 1]: 0 at silhouettes and depth jumps, 1 well inside a surface; thin parts keep their middle."""
+    inside = _distance(mask > 0.5)
+    surface = _resized_nearest(_distance(~_edges(depth, size)) / max(depth.shape), mask.shape)
+    inside = np.minimum(inside, surface * max(mask.shape))
+    low, high = (share * max(mask.shape) for share in _FEATHER)
+    width = _local_width(inside, high)
+    low, high = np.minimum(low, 0.25 * width), np.minimum(high, 0.75 * width)
+    t = ((inside - low) / np.maximum(high - low, 1e-6)).clip(0, 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def _edges(depth: FloatArray, size: float) -> npt.NDArray[np.bool_]:
+    """[h, w] True beside a depth jump and outside the object."""
+    solid = np.where(np.isfinite(depth), depth, 1e6)
+    edge = ~np.isfinite(depth)
+    for axis in (0, 1):
+        jump = np.abs(np.diff(solid, axis=axis)) > _JUMP * size
+        before, after = [slice(None)] * 2, [slice(None)] * 2
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        edge[tuple(before)] |= jump
+        edge[tuple(after)] |= jump
+    return edge
+
+
+def _distance(where: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """[H, W] pixels to the nearest False; the frame itself is no edge."""
+    from scipy.ndimage import distance_transform_edt
+
+    return distance_transform_edt(where) if not where.all() else np.full(where.shape, float(max(where.shape)))
+
+
+def _local_width(inside: npt.NDArray[Any], reach: float) -> npt.NDArray[Any]:
+    """[H, W] the largest ``inside`` near each pixel: half the width of the part that it belongs to."""
+    from scipy.ndimage import maximum_filter
+
+    return maximum_filter(inside, size=2 * int(np.ceil(reach)) + 1)
+
+
+def _resized_nearest(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    rows = (np.arange(shape[0]) * values.shape[0] // shape[0]).clip(0, values.shape[0] - 1)
+    columns = (np.arange(shape[1]) * values.shape[1] // shape[1]).clip(0, values.shape[1] - 1)
+    return values[rows[:, None], columns[None, :]]

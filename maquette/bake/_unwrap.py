@@ -1,0 +1,146 @@
+"""Cut a mesh into charts and lay them out on a square, in a child process that Cancel and a time limit can end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..child import run_child
+from ..data import Mesh
+from ..errors import BadInputError, WorkerDiedError
+from ..geometry.normals import vertex_normals
+from ..log import log
+from ..progress import Progress, silent
+
+METHODS = ("xatlas",)
+SIZES = (16, 8192)
+"""Smallest and largest side of a texture, texels."""
+_OVERLAP = 0.01
+"""Share of the used texels that may belong to two faces before the layout is called bad."""
+
+
+@dataclass(frozen=True)
+class Unwrapped:
+    """mesh: with uvs, vertices split along the seams; source: [V] int64, the input vertex of each vertex; charts: how
+    many; utilisation: share of the square that triangles cover; overlap: share of the used texels covered twice."""
+
+    mesh: Mesh
+    source: npt.NDArray[np.int64]
+    charts: int
+    utilisation: float
+    overlap: float
+    notes: tuple[str, ...] = ()
+
+
+def unwrap(
+    mesh: Mesh,
+    *,
+    size: int = 1024,
+    method: str = "xatlas",
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Mesh:
+    """``mesh`` with uvs in [0, 1] for a ``size`` x ``size`` texture; everything per vertex is kept, the texture is not.
+
+    timeout: seconds, default by the number of faces. Raises StageTimeoutError, WorkerDiedError, BadMeshError,
+    BadInputError; never gives back an empty mesh.
+    """
+    done = unwrap_with_map(mesh, size=size, method=method, timeout=timeout, progress=progress)
+    for note in done.notes:
+        log.warning("unwrap: %s", note)
+    return done.mesh
+
+
+def unwrap_with_map(
+    mesh: Mesh,
+    *,
+    size: int = 1024,
+    method: str = "xatlas",
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Unwrapped:
+    """As ``unwrap``, and which input vertex each vertex came from, with the layout's figures."""
+    if method not in METHODS:
+        raise BadInputError(f"there is no unwrap method '{method}'; choose one of: {', '.join(METHODS)}")
+    check_size(size)
+    mesh.checked()
+    limit = max(120.0, 0.01 * len(mesh.faces)) if timeout is None else timeout
+    answer = run_child(
+        Path(__file__).with_name("_xatlas_child.py"),
+        {
+            "vertices": _unit_size(mesh),
+            "normals": vertex_normals(mesh),
+            "faces": mesh.faces,
+            "size": size,
+            "padding": padding(size),
+        },
+        "unwrapping",
+        limit,
+        progress or silent(),
+    )
+    return _built(mesh, answer, size)
+
+
+def padding(size: int) -> int:
+    """Texels between charts: enough for the first two or three mipmap levels."""
+    return min(max(size // 256, 2), 8)
+
+
+def check_size(size: int) -> None:
+    """BadInputError when ``size`` is no sensible texture side."""
+    low, high = SIZES
+    if not low <= size <= high:
+        raise BadInputError(f"the texture size must lie between {low} and {high}, got {size}")
+
+
+def _unit_size(mesh: Mesh) -> npt.NDArray[Any]:
+    """[V, 3] vertices at longest side 1: xatlas drops triangles below a fixed area."""
+    low, high = mesh.bounds
+    return (mesh.vertices - low) / max(float((high - low).max()), 1e-12)
+
+
+def _built(mesh: Mesh, answer: dict[str, npt.NDArray[Any]], size: int) -> Unwrapped:
+    """The mesh from the child's answer, checked."""
+    source, faces, pixels = answer["source"], answer["faces"], answer["pixels"]
+    if not np.array_equal(source[faces.reshape(-1)] if len(source) else faces.reshape(-1), mesh.faces.reshape(-1)):
+        raise WorkerDiedError(
+            f"unwrapping gave back {len(faces)} faces that do not match the {len(mesh.faces)} of the mesh; run Clean"
+            " Mesh on it first (non-manifold or degenerate input), then unwrap again"
+        )
+    uvs = pixels / max(float(answer["extent"][:2].max()), 1.0)
+    if not np.isfinite(uvs).all() or uvs.min() < -1e-6 or uvs.max() > 1 + 1e-6:
+        raise WorkerDiedError("unwrapping gave uvs outside [0, 1]; run Clean Mesh on the mesh first, then unwrap again")
+    out = Mesh(
+        mesh.vertices[source],
+        faces,
+        vertex_normals(mesh)[source],
+        None if mesh.vertex_colors is None else mesh.vertex_colors[source],
+        uvs.clip(0, 1),
+        None if mesh.confidence is None else mesh.confidence[source],
+        material=mesh.material,
+    )
+    return _measured(out, source, int(answer["extent"][3]), size)
+
+
+def _measured(mesh: Mesh, source: npt.NDArray[np.int64], charts: int, size: int) -> Unwrapped:
+    import torch
+
+    from ..geometry.raster import count_uv
+
+    assert mesh.uvs is not None
+    count = count_uv(torch.tensor(mesh.uvs), torch.tensor(mesh.faces), max(size, 256))
+    used, twice = int((count > 0).sum()), int((count > 1).sum())
+    overlap = twice / max(used, 1)
+    notes = []
+    if used == 0:
+        raise WorkerDiedError("unwrapping gave a layout without area; run Clean Mesh on the mesh first")
+    if overlap > _OVERLAP:
+        notes.append(f"{overlap:.1%} of the used texels belong to two faces; clean the mesh for a better layout")
+    corners = mesh.uvs[mesh.faces].astype(np.float64)
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum()) / 2
+    return Unwrapped(mesh, source, charts, area, overlap, tuple(notes))
