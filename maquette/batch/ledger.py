@@ -13,8 +13,9 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +59,15 @@ class Row:
 
 
 class Ledger:
-    """Open with ``Ledger(path)``; close it, or use it as a context manager. Not shared between threads."""
+    """Open with ``Ledger(path)``; close it, or use it as a context manager. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._turn = threading.RLock()  # one connection, one statement at a time
         self._lock = _hold(path.with_suffix(path.suffix + ".lock"))
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -97,33 +99,37 @@ class Ledger:
 
     def get(self, key: str) -> Row | None:
         """The row of one item."""
-        row = self._db.execute("SELECT * FROM items WHERE key = ?", (key,)).fetchone()
-        return _row(row) if row else None
+        rows = self._ask("SELECT * FROM items WHERE key = ?", key)
+        return _row(rows[0]) if rows else None
 
     def rows(self, *states: str) -> Iterator[Row]:
         """All rows in the given states (all when none is given), in the order they were added."""
         wanted = states or STATES
         marks = ",".join("?" * len(wanted))
-        for row in self._db.execute(f"SELECT * FROM items WHERE state IN ({marks}) ORDER BY place", wanted).fetchall():
+        for row in self._ask(f"SELECT * FROM items WHERE state IN ({marks}) ORDER BY place", *wanted):
             yield _row(row)
 
     def counts(self) -> dict[str, int]:
         """Number of items per state."""
-        found = dict(self._db.execute("SELECT state, COUNT(*) FROM items GROUP BY state").fetchall())
+        found = {row[0]: row[1] for row in self._ask("SELECT state, COUNT(*) FROM items GROUP BY state")}
         return {state: found.get(state, 0) for state in STATES}
 
-    def next_ready(self, now: float, keys: Sequence[str] | None = None) -> Row | None:
-        """The first item that may start: pending, or failed and past its back-off."""
+    def ready(self, now: float) -> list[Row]:
+        """The items that may start, in order: pending, or failed and past their back-off."""
         query = "SELECT * FROM items WHERE state IN ('pending', 'failed') AND not_before <= ? ORDER BY place"
-        for row in self._db.execute(query, (now,)):
-            if keys is None or row["key"] in keys:
-                return _row(row)
-        return None
+        return [_row(row) for row in self._ask(query, now)]
 
     def submitting(self, key: str, server: str, prompt_id: str, now: float) -> None:
         """Say, before it happens, that ``prompt_id`` goes to ``server``."""
-        self._set(key, state="submitted", server=server, prompt_id=prompt_id, submitted=now, failure=None, error=None)
-        self._db.execute("UPDATE items SET attempts = attempts + 1 WHERE key = ?", (key,))
+        self._change(
+            "UPDATE items SET state='submitted', server=?, prompt_id=?, submitted=?, attempts=attempts+1, failure=NULL,"
+            " error=NULL WHERE key=?",
+            (server, prompt_id, now, key),
+        )
+
+    def accepted_as(self, key: str, prompt_id: str) -> None:
+        """The server chose another id for the prompt."""
+        self._set(key, prompt_id=prompt_id)
 
     def done(self, key: str, outputs: list[dict[str, Any]], seconds: float, now: float) -> None:
         """The files are in place under their final names."""
@@ -147,28 +153,37 @@ class Ledger:
     def revive(self) -> int:
         """Dead items become pending again (``--retry-failed``); returns how many."""
         query = "UPDATE items SET state='pending', attempts=0, rung=0, not_before=0, error=NULL WHERE state='dead'"
-        return self._db.execute(query).rowcount
+        with self._turn:
+            return self._db.execute(query).rowcount
 
     def typical_seconds(self, default: float = 60.0) -> float:
         """Median duration of what was done so far, for the estimate of the end."""
-        found = [r[0] for r in self._db.execute("SELECT seconds FROM items WHERE state='done' ORDER BY seconds")]
+        found = [row[0] for row in self._ask("SELECT seconds FROM items WHERE state='done' ORDER BY seconds")]
         return float(found[len(found) // 2]) if found else default
 
     def _set(self, key: str, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
-        changed = self._db.execute(f"UPDATE items SET {names} WHERE key = ?", (*values.values(), key)).rowcount
-        if changed != 1:
-            raise KeyError(key)
+        self._change(f"UPDATE items SET {names} WHERE key = ?", (*values.values(), key))
+
+    def _change(self, query: str, values: tuple[Any, ...]) -> None:
+        with self._turn:
+            if self._db.execute(query, values).rowcount != 1:
+                raise KeyError(values[-1])
+
+    def _ask(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        with self._turn:
+            return self._db.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def _check_version(self) -> None:
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (_VERSION,))

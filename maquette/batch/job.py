@@ -1,0 +1,240 @@
+"""One item on one server, from upload to files in place. However it ends, ``run`` answers with an ``Outcome``.
+
+The order of writes makes a crash at any instant harmless: the prompt id goes into the ledger before the prompt goes to
+the server, files get their final name in one rename, and only then the ledger says ``done``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError, GateError
+from .client import CorruptFileError, RefusedError, Server, ServerFaultError, ServerLostError
+from .events import Listener
+from .failures import Failure, at_rung, from_history
+from .items import Item, safe_name
+from .ledger import Ledger, Row
+from .outputs import RemoteFile, collect
+from .workflow import Graph, apply_overrides, assign_images, problems
+
+_LOSSES = 3
+"""How often one run of a job sends a prompt that the server keeps forgetting."""
+Gate = Callable[[Path], None]
+"""Called with the folder of a finished item's files; raises GateError to refuse them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run asks of every item."""
+
+    graph: Graph
+    output: Path
+    overrides: tuple[Any, ...] = ()
+    timeout: float = 1800.0
+    poll: float = 1.0
+    patience: float = 300.0
+    """Seconds to wait for a server that was lost in the middle of a prompt."""
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended: ``failure`` is None when the files are in place; ``lost``: the server went and stayed away."""
+
+    failure: Failure | None = None
+    lost: bool = False
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+class Stopped(Exception):  # noqa: N818 - the user's wish, not an error
+    """The driver was told to leave at once."""
+
+
+class Job:
+    """Runs items on one server, one at a time."""
+
+    def __init__(self, server: Server, ears: Listener, ledger: Ledger, plan: Plan, stop: Callable[[], bool]) -> None:
+        self.server, self.ears, self.ledger, self.plan, self._stop = server, ears, ledger, plan, stop
+        self._known: Mapping[str, Any] | None = None
+        self.stage = ""
+
+    def run(self, item: Item, row: Row) -> Outcome:
+        """Do the item, or go on with the prompt that an earlier driver left on this server."""
+        began = time.monotonic()
+        try:
+            graph, notes = at_rung(apply_overrides(self.plan.graph, (*self.plan.overrides, *item.overrides)), row.rung)
+            entry = self._resume(row) or self._start(item, row, graph)
+            failure = from_history(entry, graph)
+            if failure is not None:
+                return Outcome(failure, notes=tuple(notes))
+            outputs = self._collect(item, row, entry)
+            return Outcome(None, outputs=outputs, seconds=time.monotonic() - began, notes=tuple(notes))
+        except GateError as error:
+            return Outcome(Failure("gate", str(error)))
+        except (RefusedError, BadInputError) as error:
+            return Outcome(Failure("input", str(error)))
+        except ServerLostError as error:
+            return Outcome(Failure("server", str(error)), lost=True)
+        except (ServerFaultError, CorruptFileError) as error:
+            return Outcome(Failure("output" if isinstance(error, CorruptFileError) else "server", str(error)))
+        except TimeoutError as error:
+            return Outcome(Failure("timeout", str(error)))
+        except OSError as error:
+            return Outcome(Failure("output", f"cannot write the results: {error.strerror or error}"))
+
+    def _resume(self, row: Row) -> dict[str, Any] | None:
+        """The record of a prompt that was submitted before, waited for if it still runs; None when it is lost."""
+        if row.state != "submitted" or not row.prompt_id:
+            return None
+        self.stage = "looking for an earlier prompt"
+        entry = self._await(row.prompt_id, time.monotonic() + self.plan.timeout)
+        if entry is None:
+            self.ledger.returned(row.key, f"prompt {row.prompt_id} was lost by {row.server}; sent again")
+        return entry
+
+    def _start(self, item: Item, row: Row, graph: Graph) -> dict[str, Any]:
+        """Upload, submit, wait. A prompt that the server forgets (it was restarted) is sent again, a few times."""
+        self._check(graph)
+        self.stage = "upload"
+        names = {view: self._upload(row.key, view, path) for view, path in item.views.items()}
+        ready = _own_prefix(assign_images(graph, names), item, row.key)
+        deadline = time.monotonic() + self.plan.timeout
+        trouble = f"{self.server.url} forgot the prompt {_LOSSES} times"
+        for _ in range(_LOSSES):
+            prompt_id = str(uuid.uuid4())
+            self.ledger.submitting(row.key, self.server.url, prompt_id, time.time())
+            self.stage = "queued"
+            try:
+                accepted = self.server.submit(ready, prompt_id)
+            except (ServerLostError, ServerFaultError) as error:
+                accepted, trouble = prompt_id, str(error)  # it may have arrived all the same: waiting finds out
+            if accepted != prompt_id:
+                self.ledger.accepted_as(row.key, accepted)
+            entry = self._await(accepted, deadline)
+            if entry is not None:
+                return entry
+            self.ledger.returned(row.key, f"prompt {accepted} was lost by {self.server.url}; sent again")
+        raise ServerFaultError(trouble)
+
+    def _upload(self, key: str, view: str, path: Path) -> str:
+        """Named by the item's key, so that the same picture is never stored twice and no two items can mix."""
+        return self.server.upload(path, f"{key[:16]}_{safe_name(view)}{path.suffix.lower()}")
+
+    def _check(self, graph: Graph) -> None:
+        if self._known is None:
+            self._known = self.server.object_info()
+        found = problems(graph, self._known)
+        if found:
+            raise RefusedError("the workflow does not fit this server: " + "; ".join(found))
+
+    def _await(self, prompt_id: str, deadline: float) -> dict[str, Any] | None:
+        """The history record, or None when the server neither has nor knows the prompt.
+
+        Raises TimeoutError past the deadline (the prompt is cancelled), ServerLostError when the server stays away for
+        longer than the plan's patience, Stopped when the user does not want to wait.
+        """
+        away_since: float | None = None
+        pause = min(self.plan.poll, 0.05)
+        while True:
+            if self._stop():
+                self._cancel(prompt_id)
+                raise Stopped
+            try:
+                entry = self.server.history(prompt_id)
+                if entry is not None:
+                    return entry
+                running, pending = self.server.queued()
+                if prompt_id not in running and prompt_id not in pending:
+                    return self.server.history(prompt_id)  # it may have ended between the two looks
+                self.stage, away_since = ("running" if prompt_id in running else "queued"), None
+            except (ServerLostError, ServerFaultError):
+                away_since = away_since or time.monotonic()
+                self.stage, self._known = "waiting for the server", None
+                if time.monotonic() - away_since > self.plan.patience:
+                    raise
+            if time.monotonic() > deadline:
+                self._cancel(prompt_id)
+                raise TimeoutError(f"no result within {self.plan.timeout:.0f} s")
+            self.ears.wait(pause)
+            pause = min(pause * 2, self.plan.poll)
+
+    def _cancel(self, prompt_id: str) -> None:
+        with contextlib.suppress(ServerLostError, ServerFaultError):
+            self.server.cancel(prompt_id)
+
+    def _collect(self, item: Item, row: Row, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Download all files of the prompt into a folder of its own, then give it its final name."""
+        files = collect(entry.get("outputs") or {})
+        if not files:
+            raise BadInputError("the prompt succeeded but saved no file: end the workflow in a Save node")
+        self.stage = "download"
+        work = self.plan.output / ".work"
+        work.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=work, prefix=f"{row.key[:8]}-"))
+        try:
+            facts = [self._download(file, name, folder) for file, name in local_names(files).items()]
+            if self.plan.gate is not None:
+                self.plan.gate(folder)
+            put_in_place(folder, self.plan.output / item.name)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return [{**fact, "path": f"{item.name}/{fact['path']}"} for fact in facts]
+
+    def _download(self, file: RemoteFile, name: str, folder: Path, tries: int = 3) -> dict[str, Any]:
+        for attempt in range(tries):
+            try:
+                return {"path": name, **self.server.fetch(file, folder / name)}
+            except (ServerLostError, ServerFaultError, CorruptFileError):
+                if attempt == tries - 1:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+def _own_prefix(graph: Graph, item: Item, key: str) -> Graph:
+    """Every save node writes under a prefix of this item, so that neither files nor cached results of two items mix."""
+    out = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in graph.items()}
+    for node in out.values():
+        prefix = node["inputs"].get("filename_prefix")
+        if isinstance(prefix, str):
+            head = prefix.rsplit("/", 1)[0] + "/" if "/" in prefix else ""
+            ascii_name = item.name.encode("ascii", "ignore").decode().strip() or "item"
+            node["inputs"]["filename_prefix"] = f"{head}{ascii_name[:60].replace('%', '_')}_{key[:8]}"
+    return out
+
+
+def local_names(files: list[RemoteFile]) -> dict[RemoteFile, str]:
+    """A safe, unique local file name for each remote file."""
+    out: dict[RemoteFile, str] = {}
+    taken: set[str] = set()
+    for file in files:
+        stem, dot, suffix = safe_name(file.filename).rpartition(".")
+        name, count = f"{stem}{dot}{suffix}", 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{stem}_{count}{dot}{suffix}"
+        taken.add(name.lower())
+        out[file] = name
+    return out
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Rename a finished folder to its final name; what an earlier, unfinished try left there is removed."""
+    if target.exists():
+        old = folder.with_name(folder.name + ".old")
+        target.rename(old)
+        folder.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        folder.rename(target)
