@@ -16,10 +16,16 @@ def sample(
     planes: Tensor,  # [3, C, H, W]
     points: Tensor,  # [N, 3]; the volume is the cube [-1, 1]^3
 ) -> Tensor:
-    """[N, 3 C]: bilinear at half-pixel centres, zero outside, planes one after another."""
+    """[N, 3 C]: bilinear at half-pixel centres, zero outside, planes one after another.
+
+    Half-precision planes are read at float32 coordinates and answer in float32: half precision cannot even name the
+    points of a 1024 lattice.
+    """
+    if planes.dtype in (torch.float16, torch.bfloat16):
+        planes = planes.float()
     where = torch.stack([points[:, list(pair)] for pair in AXES])[:, None].to(planes.dtype)
     taken = functional.grid_sample(planes, where, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return taken[:, :, 0].permute(2, 0, 1).reshape(len(points), -1)
+    return taken[:, :, 0].permute(2, 0, 1).flatten(1)
 
 
 def decode(
@@ -40,6 +46,6 @@ def query(
     biases: Sequence[Tensor],
     channels: int = 4,
 ) -> Tensor:
-    """[N, channels] float32: the first ``channels`` outputs at every point, computed in the planes' type."""
-    features = sample(planes, points)
+    """[N, channels] float32: the first ``channels`` outputs at every point; the decoder runs in the weights' type."""
+    features = sample(planes, points).to(weights[0].dtype)
     return decode(features, [*weights[:-1], weights[-1][:channels]], [*biases[:-1], biases[-1][:channels]]).float()
