@@ -40,8 +40,8 @@ def estimate(view: View, backend: str = "auto", *, device: str = "cpu", progress
     """Depth [H, W] of ``view``, NaN outside its mask. BadMaskError when the mask is empty."""
     if not np.isfinite(view.mask).all() or float(view.mask.max()) < 0.5:
         raise BadMaskError(
-            f"view '{view.name}': the mask is empty or holds NaN (largest value {float(view.mask.max()):.2f}, the subject"
-            " needs values above 0.5); run Segment on the picture or give another mask"
+            f"view '{view.name}': the mask is empty or holds NaN (largest value {float(view.mask.max()):.2f}, the"
+            " subject needs values above 0.5); run Segment on the picture or give another mask"
         )
     progress = progress or silent()
     progress.check()

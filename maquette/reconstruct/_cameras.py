@@ -27,6 +27,13 @@ def with_cameras(views: Sequence[View], settings: Settings) -> tuple[View, ...]:
     )
 
 
+def camera_of(view: View) -> Camera:
+    """The view's camera, for backends: the stage's face has given one to every view."""
+    if view.camera is None:
+        raise BadViewsError(f"view '{view.name}' has no camera; call reconstruct.reconstruct, which gives it one")
+    return view.camera
+
+
 def _direction(views: Sequence[View], index: int, settings: Settings) -> tuple[float, float]:
     """Azimuth and elevation in degrees of view ``index``."""
     name = views[index].name

@@ -1,0 +1,204 @@
+"""An outline blown up into a rounded solid: as thick as it is wide, everywhere.
+
+Two classic inflations are joined. The union of all balls that fit between the outline's sides (the medial axis
+transform turned round) has the right thickness: a disc becomes a ball, a stripe a rod, however large the body next to
+it. The solution of Poisson's equation is smooth, without ridges, but a stripe comes out 1.4 times as thick as wide. So:
+Poisson's solution, scaled by the ratio of the two, blurred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Camera, FloatArray
+from ..progress import Progress, silent
+from ._poisson import poisson
+from .signed_distance import LEVEL, signed_distance
+
+BALL_SIDE = 128
+"""Longest side of the grid for the union of balls: only a blurred ratio is taken from it."""
+RATIO_BLUR = 0.02
+"""Standard deviation of that blur, as a share of the picture's longest side."""
+STRIPE_RATIO = 0.5
+"""Squared thickness of a rod over Poisson's, of a long stripe: what is too thin for the ratio's grid gets."""
+BINARY = 0.9
+"""A mask whose outline pixels are to this share exactly 0 or 1 is not anti-aliased and gets a slight blur."""
+
+
+def squared_thickness(distance: FloatArray, progress: Progress | None = None) -> FloatArray:
+    """Square of half the thickness of the inflated solid, in pixels^2, negative outside.
+
+    distance: [H, W] signed distance to the outline in pixels, positive inside. Returns [H, W] float32 that crosses zero
+    linearly, exactly on the outline: ``squared_thickness - z^2`` is a smooth implicit solid, larger = inside.
+    """
+    progress = progress or silent()
+    solution = poisson(distance, progress)
+    ratio = _ball_ratio(distance, solution, progress)
+    inner = solution * ratio
+    return np.where(distance > 0, inner, distance * _rim_slope(distance, inner)).astype(np.float32)
+
+
+def ball_envelope(distance: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """max over m of r_m^2 - |q - m|^2, with r_m the distance at m: squared half-height of the union of inner balls.
+
+    distance: [H, W] pixels, positive inside. Separable, by brute force along each axis (small grids only).
+    """
+    radius = np.where(distance > 0, distance, 0.0).astype(np.float64)
+    power = np.where(radius > 0, radius**2, -np.inf)
+    for _ in range(2):
+        steps = np.arange(power.shape[1], dtype=np.float64)
+        gap = (steps[:, None] - steps[None, :]) ** 2
+        power = np.stack([(row[None, :] - gap).max(axis=1) for row in power]).T
+    return np.maximum(power, 0.0)
+
+
+def outline_distance(mask: npt.ArrayLike, least: float = 0.0) -> FloatArray:
+    """Signed distance of a mask as inflation likes it: no steps of pixels, no part thinner than ``least`` pixels.
+
+    mask: [H, W] in [0, 1]; least: half-width in pixels below which thin parts are widened to it, so that a grid with
+    cells of about that size still catches them. Corners stay as they are; only what sticks out as a thin part changes.
+    """
+    soft = np.asarray(mask, np.float32)
+    distance = signed_distance(_anti_aliased(soft))
+    thin = thin_axis(distance, soft >= LEVEL, least)
+    if not thin.any():
+        return distance
+    from scipy.ndimage import distance_transform_edt
+
+    return np.maximum(distance, least - distance_transform_edt(~thin)).astype(np.float32)
+
+
+def thin_axis(distance: FloatArray, inside: npt.NDArray[np.bool_], least: float) -> npt.NDArray[np.bool_]:
+    """[H, W] centre lines of the parts of ``inside`` where no disc of radius ``least`` pixels fits."""
+    from scipy.ndimage import distance_transform_edt, label
+    from skimage.morphology import skeletonize
+
+    nothing = np.zeros_like(inside)
+    core = distance >= least
+    away = distance_transform_edt(~core) if core.any() else np.full(inside.shape, np.inf)
+    rest = inside & (away > least)
+    if least <= 0 or not rest.any():
+        return nothing
+    # The rest beyond the opened mask holds thin parts and the tips of corners: a tip is short.
+    parts, count = label(rest, structure=np.ones((3, 3)))
+    reach = np.zeros(count + 1)
+    np.maximum.at(reach, parts[rest], away[rest])
+    lasting = (reach > 2.0 * least)[parts] & rest
+    return np.asarray(skeletonize(inside) & lasting)
+
+
+def _anti_aliased(mask: FloatArray) -> FloatArray:
+    """The mask itself, or a slightly blurred one when it holds hardly any values between 0 and 1."""
+    from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
+
+    inside = mask >= LEVEL
+    rim = (maximum_filter(inside, 3) != minimum_filter(inside, 3)) if inside.any() else inside
+    hard = (mask < 0.02) | (mask > 0.98)
+    if not rim.any() or hard[rim].mean() < BINARY:
+        return mask
+    blurred = gaussian_filter(mask, 0.8)
+    return np.where(inside, np.maximum(blurred, LEVEL + 0.05), blurred).astype(np.float32)
+
+
+def _ball_ratio(distance: FloatArray, solution: FloatArray, progress: Progress) -> FloatArray:
+    """[H, W] smooth ratio of the union of balls to Poisson's solution."""
+    from scipy.ndimage import gaussian_filter, zoom
+
+    progress.check()
+    step = max(1, -(-max(distance.shape) // BALL_SIDE))
+    coarse, poisson_coarse = distance[::step, ::step] / step, solution[::step, ::step] / step**2
+    balls = ball_envelope(coarse)
+    progress.check()
+    valid = (coarse > 1.5).astype(np.float64)
+    ratio = valid * balls / np.maximum(poisson_coarse, 1e-6)
+    sigma = RATIO_BLUR * max(coarse.shape)
+    weight = gaussian_filter(valid, sigma) + 1e-3
+    smooth = (gaussian_filter(ratio, sigma) + 1e-3 * STRIPE_RATIO) / weight
+    factor = [n / c for n, c in zip(distance.shape, smooth.shape, strict=True)]
+    large = zoom(smooth, factor, order=1, mode="nearest", grid_mode=False)
+    return np.clip(large, 0.25, 1.0).astype(np.float32)
+
+
+def _rim_slope(distance: FloatArray, inner: FloatArray) -> FloatArray:
+    """[H, W] slope of ``inner`` per pixel of distance at the nearest point of the rim, carried outside."""
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+    rim = (distance > 0.25) & (distance < 2.5)
+    if not rim.any():
+        rim = distance > 0
+    if not rim.any():
+        return np.ones_like(distance)
+    slope = np.where(rim, inner / np.maximum(distance, 0.05), 0.0)
+    nearest = distance_transform_edt(~rim, return_distances=False, return_indices=True)
+    return np.asarray(gaussian_filter(slope[tuple(nearest)], 1.0) + 1e-3, np.float32)
+
+
+@dataclass(frozen=True)
+class Inflated:
+    """A solid on the rays of one camera.
+
+    A ray meets the plane through the world's origin, across the camera's axis, at q; a point of the ray is given by z,
+    its distance in front of that plane along the axis (world units, towards the camera positive). The solid is where
+    ``squared - stretch * (z - middle)^2 > 0``; all maps [H, W] float32 over the camera's pixels (plus ``margin`` pixels
+    on every side), in world units.
+    """
+
+    camera: Camera
+    plane: float
+    margin: int
+    squared: FloatArray
+    middle: FloatArray
+    stretch: FloatArray
+
+    @property
+    def pixel(self) -> float:
+        """World units per pixel on the plane."""
+        return self.plane / float(self.camera.intrinsics[0, 0])
+
+    def front(self) -> FloatArray:
+        """[H, W] z-depth of the visible surface from the camera, NaN outside the outline."""
+        half = np.sqrt(np.maximum(self.squared, 0.0) / self.stretch)
+        depth = np.where(self.squared > 0, self.plane - self.middle - half, np.nan)
+        m = self.margin
+        return np.asarray(depth[m : depth.shape[0] - m, m : depth.shape[1] - m], np.float32)
+
+
+def plane_distance(camera: Camera) -> float:
+    """z-depth of the world's origin: where the middle of an inflated solid lies."""
+    axis = -camera.cam_to_world[:3, 2]
+    return float(-(camera.position @ axis))
+
+
+def inflate(
+    mask: npt.ArrayLike, camera: Camera, *, least: float = 0.0, margin: int = 8, progress: Progress | None = None
+) -> Inflated:
+    """The solid whose outline through ``camera`` is that of ``mask`` [H, W] in [0, 1], the camera's size.
+
+    least: world units; parts of the mask thinner than twice this are widened to it. margin: pixels added around.
+    Each inner ball of the outline becomes a ball in space that touches the cone of rays, so a disc gives a sphere in
+    perspective too: the ball over the plane's disc of radius R around m meets the ray through q at
+    ``|q|^2 (t - t0)^2 = r^2 - (|q - m|^2 in perspective)``, and R^2, |q - m|^2 follow from the map and its slope.
+    """
+    plane, focal = plane_distance(camera), float(camera.intrinsics[0, 0])
+    pixel = plane / focal
+    padded = np.pad(np.asarray(mask, np.float32), margin)
+    flat = squared_thickness(outline_distance(padded, least / pixel), progress) * pixel**2
+    down, right = np.gradient(flat, pixel)
+    across = ((flat > 0) * (down**2 + right**2)) / 4.0
+    radius = np.maximum(flat + across, 0.0)
+    x = (np.arange(padded.shape[1]) - margin + 0.5 - camera.intrinsics[0, 2]) * pixel
+    y = (np.arange(padded.shape[0]) - margin + 0.5 - camera.intrinsics[1, 2]) * pixel
+    reach = plane**2 + x[None, :] ** 2 + y[:, None] ** 2
+    squared = flat * plane**4 / ((plane**2 + across) * (plane**2 + radius))
+    middle = -0.5 * plane * (right * x[None, :] + down * y[:, None]) / reach
+    return Inflated(
+        camera,
+        plane,
+        margin,
+        squared.astype(np.float32),
+        middle.astype(np.float32),
+        (reach / plane**2).astype(np.float32),
+    )

@@ -1,0 +1,67 @@
+"""Weights-free reconstruction: one view is inflated, several views are carved into a rounded visual hull."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..backends import Spec
+from ..data import Mesh, Reconstruction, View
+from ..geometry.camera import moved
+from ..geometry.frame import normalising
+from ..progress import Progress
+from ._cameras import camera_of
+
+if TYPE_CHECKING:
+    from . import Settings
+
+SPEC = Spec(
+    name="silhouette",
+    title="Silhouette (no weights)",
+    summary="one view: a solid inflated from the mask; several views with known directions: a rounded visual hull",
+    default_rank=50,
+)
+
+
+def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -> Reconstruction:
+    """The solid whose silhouettes are the masks of ``views``; its appearance is the pictures, projected.
+
+    BadViewsError names the view that contradicts the others.
+    """
+    shape = progress.part(0.0, 0.7)
+    mesh, notes, figures = _one(views[0], settings, shape) if len(views) == 1 else _several(views, settings, shape)
+    scale, center = normalising(mesh.checked().vertices)
+    mesh = mesh.replace(vertices=(mesh.vertices - center) * scale)
+    placed = tuple(replace(v, camera=moved(camera_of(v), scale, center)) for v in views)
+    progress.update(0.7, 1, "project photos")
+    from ..appearance import ProjectedPhotos
+
+    appearance = ProjectedPhotos(mesh, placed, device=settings.device)
+    progress.update(1, 1, "reconstructed")
+    return Reconstruction(
+        mesh, appearance, placed, SPEC.name, tuple(notes), {"resolution": settings.resolution} | figures
+    )
+
+
+def _one(view: View, settings: Settings, progress: Progress) -> tuple[Mesh, list[str], dict[str, Any]]:
+    from ._silhouette.inflated import inflated_mesh
+    from ._silhouette.masks import box_side, tidy_mask
+
+    camera = camera_of(view)
+    mask, notes = tidy_mask(view, box_side(view.mask) / settings.resolution)
+    mesh, figures = inflated_mesh(mask, camera, settings.resolution, settings.device, progress)
+    return mesh, notes, figures
+
+
+def _several(views: Sequence[View], settings: Settings, progress: Progress) -> tuple[Mesh, list[str], dict[str, Any]]:
+    from ._silhouette.carved import carved_mesh
+    from ._silhouette.masks import box_side, tidy_mask
+
+    masks, notes = [], []
+    for view in views:
+        mask, said = tidy_mask(view, box_side(view.mask) / settings.resolution)
+        masks.append(mask)
+        notes.extend(said)
+    mesh, more, figures = carved_mesh(masks, views, settings, progress)
+    return mesh, notes + more, figures
