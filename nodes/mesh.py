@@ -1,0 +1,172 @@
+"""Clean Mesh, Simplify Mesh and Mesh Report: geometry first, textures afterwards."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..maquette.data import Mesh
+from ._comfy import job
+from ._look import look_of_mesh
+from ._meshes import core_mesh, meshes
+from ._schema import APPEARANCE, advanced, choice, mesh_input, schema
+
+REPAIRS = ("fix", "none")
+_LOOK_TIP = "What the incoming mesh showed (texture or colours): connect it to Bake Texture to put it back."
+
+
+def _progress_parts(count: int) -> Any:
+    """One window of the running node's bar per mesh of a batch."""
+    progress = job()
+    return [progress.part(index / count, (index + 1) / count) for index in range(count)]
+
+
+class CleanMesh(io.ComfyNode):
+    """Any mesh -> one closed, manifold, outward solid."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="MaquetteCleanMesh",
+            display_name="Clean Mesh",
+            category="Maquette/mesh",
+            description="Weld, drop floating crumbs, close holes and repair until the mesh is one closed solid.",
+            search_aliases=["repair", "fill holes", "floaters", "watertight", "manifold"],
+            inputs=[
+                mesh_input(tooltip="Any mesh: ours, core's or the community's TRIMESH."),
+                io.Boolean.Input("weld", default=True, tooltip="Join vertices that lie on the same spot."),
+                io.Float.Input(
+                    "floaters",
+                    default=0.01,
+                    min=0.0,
+                    max=0.9,
+                    step=0.005,
+                    tooltip="Drop parts below this share of the largest part's volume; the largest always stays.",
+                ),
+                io.Boolean.Input("fill_holes", default=True, tooltip="Close open borders."),
+                advanced(
+                    io.Combo.Input,
+                    "repair",
+                    options=list(REPAIRS),
+                    default="fix",
+                    tooltip="fix = make the surface manifold where it is not; none = leave it and only report.",
+                ),
+            ],
+            outputs=[
+                io.Mesh.Output(
+                    display_name="mesh", tooltip="Cleaned geometry, smooth normals; UVs and texture are gone."
+                ),
+                APPEARANCE.Output(display_name="appearance", tooltip=_LOOK_TIP),
+                io.String.Output(display_name="notes", tooltip="What was done, with numbers."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, mesh: Any, weld: bool = True, floaters: float = 0.01, fill_holes: bool = True, repair: str = "fix"
+    ) -> io.NodeOutput:
+        from ..maquette.mesh import clean, smooth_normals
+
+        choice(repair, REPAIRS, "repair")
+        found = meshes(mesh)
+        cleaned, notes = [], []
+        for item, window in zip(found, _progress_parts(len(found)), strict=True):
+            result = clean(item, weld=weld, floaters=floaters, fill_holes=fill_holes, repair=repair, progress=window)
+            cleaned.append(smooth_normals(result.mesh))
+            notes.extend(result.notes)
+            notes.append(json.dumps(result.figures, default=str))
+        return io.NodeOutput(core_mesh(cleaned), look_of_mesh(found[0]), "\n".join(notes))
+
+
+class SimplifyMesh(io.ComfyNode):
+    """Fewer faces, still a closed manifold."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="MaquetteSimplifyMesh",
+            display_name="Simplify Mesh",
+            category="Maquette/mesh",
+            description="Reduce to a face budget, met within 2 percent, always with the same result.",
+            search_aliases=["decimate", "reduce", "face count", "lod"],
+            inputs=[
+                mesh_input(tooltip="A clean mesh: put Clean Mesh before this node."),
+                io.Int.Input(
+                    "faces",
+                    default=20_000,
+                    min=20,
+                    max=10_000_000,
+                    step=100,
+                    tooltip="How many triangles to keep. A mesh that has fewer passes unchanged.",
+                ),
+            ],
+            outputs=[
+                io.Mesh.Output(display_name="mesh", tooltip="Simplified geometry, smooth normals; bake it next."),
+                APPEARANCE.Output(display_name="appearance", tooltip=_LOOK_TIP),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, mesh: Any, faces: int = 20_000) -> io.NodeOutput:
+        from ..maquette.mesh import simplify, smooth_normals
+
+        found = meshes(mesh)
+        reduced: list[Mesh] = []
+        for item, window in zip(found, _progress_parts(len(found)), strict=True):
+            if len(item.faces) <= faces:
+                reduced.append(item)
+            else:
+                reduced.append(smooth_normals(simplify(item, faces, progress=window)))
+        return io.NodeOutput(core_mesh(reduced), look_of_mesh(found[0]))
+
+
+class MeshReport(io.ComfyNode):
+    """Measure a mesh; refuse it when a gate is given and does not hold."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="MaquetteMeshReport",
+            display_name="Mesh Report",
+            category="Maquette/mesh",
+            description="Certify a mesh: faces, holes, manifoldness, winding, genus, volume, self-intersections.",
+            search_aliases=["certify", "inspect", "mesh info", "quality"],
+            is_output_node=True,
+            inputs=[
+                mesh_input(tooltip="Any mesh, or a batch."),
+                io.String.Input(
+                    "gate",
+                    default="",
+                    tooltip="Stop the run unless this holds, for example: watertight and faces <= 20000. Empty = only"
+                    " report.",
+                ),
+            ],
+            outputs=[
+                io.Mesh.Output(display_name="mesh", tooltip="The same mesh, unchanged."),
+                io.String.Output(display_name="report", tooltip="The certificate as JSON (a list for a batch)."),
+                io.Boolean.Output(display_name="certified", tooltip="True when every mesh of the batch is certified."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, mesh: Any, gate: str = "") -> io.NodeOutput:
+        from ..maquette.mesh import certify
+        from ..maquette.mesh import gate as check
+
+        found = meshes(mesh)
+        windows = _progress_parts(len(found))
+        reports = [certify(item, progress=window) for item, window in zip(found, windows, strict=True)]
+        if gate.strip():
+            for report in reports:
+                check(report, gate)
+        plain: Any = [report.as_dict() for report in reports]
+        text = json.dumps(plain[0] if len(plain) == 1 else plain, indent=2)
+        return io.NodeOutput(core_or_same(mesh), text, all(r.certified for r in reports), ui={"text": [text]})
+
+
+def core_or_same(value: Any) -> Any:
+    """A core MESH passes as the very object that came in; anything else is converted."""
+    is_core = hasattr(getattr(value, "vertices", None), "detach")
+    return value if is_core else core_mesh(meshes(value))
