@@ -39,9 +39,9 @@ class Rest:
 def rest(
     server: Server, idle_free: int, ceiling: float, hottest: float, stop: Callable[[], bool] = lambda: False
 ) -> Rest:
-    """Wait for ``idle_free`` bytes (less a little) and for a GPU below ``hottest`` degrees, ``ceiling`` seconds at most.
+    """Wait for ``idle_free`` bytes (less a little) and a GPU below ``hottest`` degrees, at most ``ceiling`` seconds.
 
-    ``/free`` is asked for after a third of the ceiling when the memory has not come back by itself. ``ceiling`` 0 = off.
+    ``/free`` is asked for after a third of the ceiling when the memory is not back by itself. ``ceiling`` 0 = off.
     """
     began, asked = time.monotonic(), False
     try:

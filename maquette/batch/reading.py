@@ -1,0 +1,35 @@
+"""What the driver reads of a finished GLB without any 3D library: the report that Maquette wrote into it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+
+def glb_json(path: Path) -> dict[str, Any]:
+    """The JSON chunk of a GLB; an empty dict when the file is none or its chunk cannot be read."""
+    with path.open("rb") as stream:
+        head = stream.read(20)
+        if len(head) < 20 or head[:4] != b"glTF" or head[16:20] != b"JSON":
+            return {}
+        length = struct.unpack("<I", head[12:16])[0]
+        text = stream.read(min(length, 64 << 20))
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    """The mesh report (``asset.extras.maquette.mesh``) of the first GLB in ``folder`` that has one, else empty."""
+    for path in sorted(folder.glob("*.glb")):
+        extras = (glb_json(path).get("asset") or {}).get("extras") or {}
+        ours = extras.get("maquette") if isinstance(extras, dict) else None
+        if isinstance(ours, dict):
+            report = ours.get("mesh", ours)
+            if isinstance(report, dict) and "faces" in report:
+                return report
+    return {}
