@@ -1,0 +1,1 @@
+"""Private parts of the ``nano`` backend: network, column geometry, field, weights."""

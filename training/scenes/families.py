@@ -1,0 +1,71 @@
+"""Seed -> scene. The list of families, their shares, and the deformations that every object may get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from . import built, living, things
+from . import layout as at
+from .builder import Builder, Scene
+
+Family = Callable[[Builder, Random], None]
+
+FAMILIES: dict[str, tuple[Family, float]] = {
+    "blobs": (living.blobs, 0.7),
+    "quadruped": (living.quadruped, 1.6),
+    "person": (living.person, 1.8),
+    "bird": (living.bird, 0.8),
+    "insect": (living.insect, 0.6),
+    "plant": (living.plant, 1.2),
+    "tree": (living.tree, 0.8),
+    "bust": (living.bust, 1.0),
+    "chair": (things.chair, 1.2),
+    "table": (things.table, 0.9),
+    "cabinet": (things.cabinet, 0.9),
+    "vessel": (things.vessel, 1.1),
+    "tool": (things.tool, 0.9),
+    "lamp": (things.lamp, 0.8),
+    "frame": (things.frame, 0.8),
+    "crown": (things.crown, 0.4),
+    "food": (things.food, 0.6),
+    "csg": (things.csg, 1.3),
+    "prop": (things.prop, 0.8),
+    "house": (built.house, 1.1),
+    "castle": (built.castle, 1.0),
+    "vehicle": (built.vehicle, 1.3),
+    "ship": (built.ship, 1.0),
+    "robot": (built.robot, 1.3),
+    "rocks": (built.rocks, 0.5),
+}
+"""Trained on: name -> (maker, share)."""
+
+HELD_OUT: dict[str, Family] = {"aircraft": built.aircraft, "bicycle": built.bicycle, "mushroom": built.mushroom}
+"""Never trained on."""
+
+
+def make_scene(seed: int, family: str | None = None) -> Scene:
+    """The scene of ``seed``; ``family`` picks one (held-out names included), else by share."""
+    rng = Random(seed * 2 + 1)
+    if family is None:
+        names = list(FAMILIES)
+        family = rng.choices(names, [FAMILIES[n][1] for n in names])[0]
+    maker = HELD_OUT[family] if family in HELD_OUT else FAMILIES[family][0]
+    builder = Builder(rng)
+    maker(builder, rng)
+    if (
+        family not in HELD_OUT and rng.random() < 0.12
+    ):  # two families in one: a rider, a lantern on a table, a mask on a tower
+        other = rng.choice(list(FAMILIES))
+        FAMILIES[other][0](builder, rng)
+    scene = builder.scene(family)
+    if rng.random() < 0.15:
+        scene.head[at.LEAN] = rng.uniform(-0.25, 0.25)
+    if rng.random() < 0.08:
+        scene.head[at.TWIST] = rng.uniform(-0.6, 0.6)
+    if rng.random() < 0.2:
+        scene.head[at.BUMP], scene.head[at.BUMP_FREQUENCY] = rng.uniform(0.003, 0.015), rng.uniform(8, 30)
+        scene.head[at.STEP] = 0.75
+    if scene.head[at.LEAN] or scene.head[at.TWIST]:
+        scene.head[at.STEP] *= 0.85
+    return scene

@@ -1,0 +1,206 @@
+"""Train the nano network: ``python -m training.train --minutes 9 --total 30 --out $OUT``. See training/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from maquette.reconstruct._nano.network import NanoNet, columns
+
+from .batches import Batch, make_batch
+from .files import load_pieces, save_pieces
+from .losses import losses
+from .optimizer import Optimizer
+from .pool import Pool
+from .scenes.native import Renderer
+from .validate import report
+
+
+def schedule(share: float, step: int, warm: int = 300, decay_from: float = 0.5) -> float:
+    """Warm up, stay, fall linearly to 2 % from ``decay_from`` of the planned time on."""
+    fall = 1.0 if share < decay_from else max(1.0 - (share - decay_from) / (1.0 - decay_from), 0.02)
+    return min(1.0, (step + 1) / warm) * fall
+
+
+class Trainer:
+    """Model, average, optimizer and the clock of the whole plan (it runs over several calls)."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.a = arguments
+        torch.manual_seed(arguments.seed)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+        self.model = NanoNet().cuda().to(memory_format=torch.channels_last)
+        self.average = NanoNet().cuda().to(memory_format=torch.channels_last).requires_grad_(False)
+        self.optimizer = Optimizer(self.model, arguments.lr)
+        self.steps, self.elapsed, self.warm_from = 0, 0.0, 0
+        self.curve: list[dict[str, float]] = []
+        state = Path(arguments.state)
+        if state.exists():
+            self._resume(torch.load(state, weights_only=True, map_location="cuda"))
+        elif arguments.init:
+            weights = load_pieces(Path(arguments.init))
+            self.model.load_state_dict(weights)
+            log = json.loads((Path(arguments.init) / "curve.json").read_text())
+            self.curve, self.steps, self.elapsed = log["curve"], log["steps"], log["elapsed"]
+            self.warm_from = self.steps
+        if not state.exists():
+            self.average.load_state_dict(self.model.state_dict())
+
+    def _resume(self, state: dict[str, object]) -> None:
+        self.model.load_state_dict(state["model"])  # type: ignore[arg-type]
+        self.average.load_state_dict(state["average"])  # type: ignore[arg-type]
+        self.optimizer.load(state["optimizer"])  # type: ignore[arg-type]
+        self.steps, self.elapsed, self.curve = state["steps"], state["elapsed"], state["curve"]  # type: ignore[assignment]
+        self.warm_from = -1000
+
+    def save(self, validation: dict[str, dict[str, float]]) -> None:
+        """The average into --out (travels back), everything into --state (stays on the machine)."""
+        out = Path(self.a.out)
+        save_pieces(dict(self.average.state_dict()), out)
+        log = {"steps": self.steps, "elapsed": self.elapsed, "curve": self.curve, "validation": validation}
+        (out / "curve.json").write_text(json.dumps(log, indent=1))
+        whole = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state(),
+        }
+        torch.save(whole | {"steps": self.steps, "elapsed": self.elapsed, "curve": self.curve}, self.a.state)
+
+    def step_function(self):  # noqa: ANN201
+        """The compiled forward pass with its losses."""
+
+        def forward(picture: Tensor, depth: Tensor, solid: Tensor, valid: Tensor, back: Tensor, weight: Tensor):  # noqa: ANN202
+            with torch.autocast("cuda", torch.bfloat16):
+                raw = self.model(picture)
+            terms = losses(columns(raw, valid), depth, solid, valid, back, weight)
+            return sum(terms.values()), torch.stack(list(terms.values())).detach()
+
+        return torch.compile(forward) if self.a.compile else forward
+
+    def run(self, renderer: Renderer, pool: Pool, began: float) -> None:
+        """Train until --minutes after ``began``."""
+        g = torch.Generator("cuda").manual_seed(self.a.seed + self.steps)
+        forward, before = self.step_function(), self.elapsed
+        names = ["depth", "slope", "spread", "cross", "overlap", "back"]
+        sums, mark, started = torch.zeros(6, device="cuda"), time.time(), time.time()
+        while time.time() - began < self.a.minutes * 60:
+            self.elapsed = before + time.time() - started
+            with torch.no_grad():
+                b: Batch = make_batch(renderer, *pool.draw(self.a.batch, g), g)
+                picture = b.picture.contiguous(memory_format=torch.channels_last)
+            loss, terms = forward(picture, b.depth, b.solid, b.valid, b.back, b.weight)
+            loss.backward()
+            grads = [p.grad for p in self.model.parameters() if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(grads)
+            torch._foreach_mul_(grads, torch.where(norm.isfinite(), (1.0 / norm.clamp(min=1.0)), 0.0))
+            for x in grads:
+                x.nan_to_num_(0.0)
+            self.optimizer.step(schedule(self.elapsed / (self.a.total * 60), self.steps - self.warm_from))
+            self.model.zero_grad(set_to_none=True)
+            self.steps += 1
+            rate = 1 - min(0.999, (1 + self.steps) / (20 + self.steps))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), rate)
+            sums += terms
+            if self.steps % 200 == 0 or self.steps in (2, 10, 50):
+                n = {2: 2, 10: 8, 50: 40}.get(self.steps, 150 if self.steps == 200 else 200)
+                values = [round(v / n, 4) for v in sums.tolist()]
+                speed = n / (time.time() - mark)
+                self.curve.append(
+                    {
+                        "step": self.steps,
+                        "minutes": round(self.elapsed / 60, 2),
+                        **dict(zip(names, values, strict=True)),
+                    }
+                )
+                print(
+                    f"{self.steps:6d} {self.elapsed / 60:6.2f} min {speed:5.1f} steps/s made {pool.made} {self.curve[-1]}",
+                    flush=True,
+                )
+                sums.zero_()
+                mark = time.time()
+
+
+def time_parts(renderer: Renderer, pool: Pool, batch: int) -> None:
+    """Print milliseconds of each part of making a batch."""
+    g = torch.Generator("cuda").manual_seed(0)
+    heads, prims = pool.draw(batch, g)
+    from .scenes.looks import framed_looks
+
+    looks, _ = framed_looks(renderer, heads, prims, g)
+    parts = {
+        "looks": lambda: framed_looks(renderer, heads, prims, g),
+        "picture": lambda: renderer.picture(heads, prims, looks),
+        "spans": lambda: renderer.spans(heads, prims, looks),
+        "batch": lambda: make_batch(renderer, heads, prims, g),
+    }
+    for name, work in parts.items():
+        work()
+        torch.cuda.synchronize()
+        t = time.time()
+        for _ in range(5):
+            work()
+        torch.cuda.synchronize()
+        print(f"{name}: {(time.time() - t) / 5 * 1e3:.1f} ms for {batch}", flush=True)
+
+
+def check_twin(renderer: Renderer) -> None:
+    """GPU kernel against the CPU build of the same source, on random points of 32 scenes."""
+    from .pool import scene_arrays
+    from .scenes import layout as at
+
+    cpu = Renderer("cpu")
+    heads, prims = (torch.from_numpy(a) for a in scene_arrays(list(range(32))))
+    look = torch.zeros(at.LOOK)
+    look[at.STRETCH], look[at.STRETCH_STEP] = 1.0, 1.0
+    points = torch.rand(20000, 3) * 2 - 1
+    worst = 0.0
+    for h, p in zip(heads, prims, strict=True):
+        a, _ = cpu.field(h, p.contiguous(), look, points)
+        b, _ = renderer.field(h.cuda(), p.contiguous().cuda(), look.cuda(), points.cuda())
+        worst = max(worst, float((a - b.cpu()).abs().quantile(0.999)))
+    print(f"kernel against CPU build: 99.9 % of the distances within {worst:.2e}", flush=True)
+
+
+def main() -> None:
+    """Parse, train, validate, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=9.0, help="of this call, start included")
+    parser.add_argument("--total", type=float, default=30.0, help="minutes of training planned over all calls")
+    parser.add_argument("--call", type=int, default=0, help="which call of the plan this is: its scenes are new")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", default="out")
+    parser.add_argument("--state", default="/tmp/nano_state.pt")
+    parser.add_argument("--init", default="")
+    parser.add_argument("--compile", type=int, default=1)
+    arguments = parser.parse_args()
+    began = time.time()
+    pool = Pool(first_seed=arguments.call * 20_000_000, device="cuda")
+    renderer = Renderer("cuda")
+    print(f"pool ready {time.time() - began:.1f} s, {pool.filled} scenes", flush=True)
+    trainer = Trainer(arguments)
+    if trainer.steps == 0:
+        check_twin(renderer)
+        time_parts(renderer, pool, arguments.batch)
+    trainer.run(renderer, pool, began)
+    pool.close()
+    trainer.save({})
+    validation = report(trainer.average, renderer)
+    for family, row in validation.items():
+        print(f"{family:12s} " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
+    trainer.save(validation)
+    print(
+        f"done after {time.time() - began:.0f} s, {trainer.steps} steps, {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
