@@ -1,0 +1,11 @@
+"""Mesh: clean, certify, simplify, read and write. What leaves this stage can be printed, sculpted and rigged."""
+
+from __future__ import annotations
+
+from .certificate import certify
+from .cleaning import CleanResult, clean
+from .gates import gate
+from .normals import normalize, smooth_normals
+from .reducing import simplify
+
+__all__ = ["CleanResult", "certify", "clean", "gate", "normalize", "simplify", "smooth_normals"]

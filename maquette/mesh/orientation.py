@@ -1,0 +1,104 @@
+"""Which side is outside: make neighbours agree, then turn whole parts so that they enclose their volume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .surface import Surface
+from .topology import Bools, Floats, Ints, face_components, find_edges, label_groups, signed_volumes
+
+
+def agreed(surface: Surface) -> tuple[Surface, int]:
+    """Turn the fewest faces so that neighbours agree. Returns the surface and how many faces were turned.
+
+    Works on the double cover of the face graph (each face once as it is and once turned over): two sheets that stay
+    apart mean the part can be oriented. A part that cannot (a Moebius strip) is oriented along a spanning tree, which
+    leaves a seam of disagreeing edges to cut.
+    """
+    count = len(surface.faces)
+    edges = find_edges(surface.faces)
+    pairs = edges.pairs()
+    first, second = pairs[:, 0] // 3, pairs[:, 1] // 3
+    crossed = edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]
+    if not crossed.any():
+        return surface, 0
+    other = np.where(crossed, second + count, second)
+    another = np.where(crossed, second, second + count)
+    cover = np.concatenate([np.stack([first, other], axis=1), np.stack([first + count, another], axis=1)])
+    _, sheet = label_groups(cover, 2 * count)
+    plain, turned = sheet[:count], sheet[count:]
+    one_sided = plain == turned
+    part = np.minimum(plain, turned)
+    in_low = plain == part
+    votes = np.bincount(part, np.where(in_low, 1.0, -1.0), int(part.max()) + 1)
+    flip = np.where(votes[part] >= 0, ~in_low, in_low) & ~one_sided
+    if one_sided.any():
+        flip |= _along_tree(first, second, crossed, one_sided, count)
+    return surface.flipped(flip), int(flip.sum())
+
+
+def _along_tree(first: Ints, second: Ints, crossed: Bools, wanted: Bools, count: int) -> Bools:
+    """[F] the faces to turn when orientation spreads from the first face of each one-sided part, breadth first."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import breadth_first_order
+
+    graph = coo_matrix((np.where(crossed, 2, 1), (first, second)), shape=(count, count)).tocsr()
+    graph = graph.maximum(graph.T).tocsr()
+    flip, seen = np.zeros(count, bool), ~wanted
+    while not seen.all():
+        seed = int(np.argmin(seen))
+        order, parent = breadth_first_order(graph, seed, directed=False)
+        seen[order] = True
+        weight = np.asarray(graph[order[1:], parent[order[1:]]]).reshape(-1)
+        for face, above, link in zip(order[1:], parent[order[1:]], weight, strict=True):
+            flip[face] = flip[above] ^ (link == 2)
+    return flip & wanted
+
+
+def outward(surface: Surface) -> tuple[Surface, int]:
+    """Turn each part so that it encloses its volume; a part inside another one stays turned inwards: a cavity.
+
+    Returns the surface and how many faces were turned.
+    """
+    parts, labels = face_components(surface.faces)
+    volumes = signed_volumes(surface.points, surface.faces, labels, parts)
+    inside = _nested(surface, labels, np.abs(volumes))
+    wrong = np.where(inside, volumes > 0, volumes < 0)
+    flip = wrong[labels]
+    return surface.flipped(flip), int(flip.sum())
+
+
+def _nested(surface: Surface, labels: Ints, volumes: Floats) -> Bools:
+    """[parts] whether an odd number of larger parts encloses each part (by the winding number at one of its points)."""
+    parts = len(volumes)
+    inside = np.zeros(parts, bool)
+    if parts < 2 or parts > _MANY_PARTS:
+        return inside
+    low = np.full((parts, 3), np.inf)
+    high = np.full((parts, 3), -np.inf)
+    corner = surface.points[surface.faces]
+    np.minimum.at(low, labels, corner.min(axis=1))
+    np.maximum.at(high, labels, corner.max(axis=1))
+    for part in range(parts):
+        point = corner[np.argmax(labels == part), 0]
+        around = [
+            k for k in range(parts)
+            if volumes[k] > volumes[part] and (low[k] <= low[part]).all() and (high[k] >= high[part]).all()
+        ]  # fmt: skip
+        rounds = [abs(winding_number(corner[labels == k], point)) > 0.5 for k in around]
+        inside[part] = sum(rounds) % 2 == 1
+    return inside
+
+
+_MANY_PARTS = 64
+"""Above this many parts nesting is not looked at: it is rubble, not a design."""
+
+
+def winding_number(corner: Floats, point: Floats) -> float:
+    """How often the triangles [F, 3, 3] wind round ``point`` [3] (Van Oosterom and Strackee 1983)."""
+    a, b, c = (corner[:, k] - point for k in range(3))
+    la, lb, lc = (np.linalg.norm(x, axis=1) for x in (a, b, c))
+    over = np.einsum("fi,fi->f", a, np.cross(b, c))
+    under = la * lb * lc
+    under += np.einsum("fi,fi->f", a, b) * lc + np.einsum("fi,fi->f", b, c) * la + np.einsum("fi,fi->f", c, a) * lb
+    return float(np.arctan2(over, under).sum() / (2 * np.pi))

@@ -1,0 +1,121 @@
+"""Drop what is not a surface: unusable, flat and doubled faces, and floaters. Nothing here ever empties a mesh."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..data import Mesh
+from ..errors import BadMeshError
+from .surface import Surface, table_of
+from .topology import (
+    Bools,
+    Ints,
+    face_components,
+    face_groups,
+    find_edges,
+    label_groups,
+    magnitude,
+    part_areas,
+    signed_volumes,
+    weld_equal,
+)
+
+WELD = 1e-6
+"""Open edges closer than this share of the mesh's size are one."""
+
+
+def usable(mesh: Mesh) -> tuple[Surface, int, int]:
+    """The faces of ``mesh`` that can be worked with, on points welded where they are equal.
+
+    Returns (surface, faces with an index out of range, faces with a NaN or infinite vertex).
+    """
+    faces = mesh.faces.astype(np.int64)
+    inside = ((faces >= 0) & (faces < len(mesh.vertices))).all(axis=1)
+    outside = int((~inside).sum())
+    faces = faces[inside]
+    finite: Bools = np.asarray(np.isfinite(mesh.vertices).all(axis=1))
+    whole = finite[faces].all(axis=1)
+    faces = faces[whole]
+    if len(faces) == 0:
+        raise BadMeshError(
+            f"none of the {len(mesh.faces)} faces can be used ({outside} point at vertices that do not exist,"
+            f" {int((~whole).sum())} have NaN or infinite vertices); the mesh is empty or corrupt"
+        )
+    used, index = np.unique(faces, return_inverse=True)
+    points = mesh.vertices[used]
+    first, group = weld_equal(points)
+    welded = group[index.reshape(-1)].reshape(-1, 3)
+    return Surface(points[first].astype(np.float64), welded, faces, table_of(mesh)), outside, int((~whole).sum())
+
+
+def welded_rims(surface: Surface) -> tuple[Surface, int]:
+    """Weld vertices on open edges that lie closer than ``WELD`` of the mesh's size. Returns how many went."""
+    from scipy.spatial import cKDTree
+
+    whole = surface.kept(_whole(surface.faces))
+    if len(whole.faces) == 0:
+        return surface, 0
+    edges = find_edges(whole.faces)
+    rim = np.unique(edges.ends[edges.count == 1])
+    if len(rim) == 0:
+        return surface, 0
+    close = cKDTree(surface.points[rim]).query_pairs(WELD * magnitude(surface.points), output_type="ndarray")
+    if len(close) == 0:
+        return surface, 0
+    groups, label = label_groups(close, len(rim))
+    first = np.full(groups, len(surface.points))
+    np.minimum.at(first, label, rim)
+    renamed = np.arange(len(surface.points))
+    renamed[rim] = first[label]
+    return Surface(surface.points, renamed[surface.faces], surface.rows, surface.table), len(rim) - groups
+
+
+def _whole(faces: Ints) -> Bools:
+    return (faces != faces[:, [1, 2, 0]]).all(axis=1)
+
+
+def without_collapsed(surface: Surface) -> tuple[Surface, int]:
+    """Without faces that have a corner twice (their edges close over them)."""
+    whole = _whole(surface.faces)
+    if not whole.any():
+        raise BadMeshError("every face of the mesh has lost its area (its corners lie at one place or on two)")
+    return surface.kept(whole), int((~whole).sum())
+
+
+def without_doubles(surface: Surface) -> tuple[Surface, int]:
+    """One face where several lie on the same three vertices; none where they form a fin on a surface closed without it.
+
+    A fin is a pair of faces back to back whose edges have an even number of other faces: it encloses nothing.
+    """
+    group, size = face_groups(surface.faces)
+    if len(size) == len(group):
+        return surface, 0
+    first = np.full(len(size), len(group))
+    np.minimum.at(first, group, np.arange(len(group)))
+    one_each = surface.faces[first]
+    edges = find_edges(one_each)
+    others = (edges.count - 1)[edges.edge].reshape(-1, 3)
+    fin = (size % 2 == 0) & ((others % 2 == 0).sum(axis=1) >= 2)
+    keep = np.zeros(len(group), bool)
+    keep[first[~fin]] = True
+    if not keep.any():
+        keep[first] = True
+    return surface.kept(keep), int((~keep).sum())
+
+
+def without_floaters(surface: Surface, share: float) -> tuple[Surface, int, int]:
+    """Drop parts with less than ``share`` of the volume of the largest part; the largest always stays (bug 12).
+
+    Where no part encloses a volume, areas are compared. Returns (surface, parts dropped, faces dropped).
+    """
+    parts, labels = face_components(surface.faces)
+    if parts == 1 or share <= 0:
+        return surface, 0, 0
+    size = np.abs(signed_volumes(surface.points, surface.faces, labels, parts))
+    area = part_areas(surface.points, surface.faces, labels, parts)
+    if size.max() <= 1e-9 * area.max() ** 1.5:
+        size = area
+    keep = size >= share * size.max()
+    keep[np.argmax(size)] = True
+    kept = surface.kept(keep[labels])
+    return kept, int((~keep).sum()), len(surface.faces) - len(kept.faces)

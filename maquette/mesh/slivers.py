@@ -1,0 +1,137 @@
+"""Faces without area whose corners are three different vertices: collapse their short edge, or flip their long one.
+
+Dropping such a face would open a crack; these two moves keep the surface closed and change it by less than a rounding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .surface import Surface
+from .topology import Floats, Ints, flat_faces, magnitude
+
+_ROUNDS = 24
+
+
+def without_slivers(surface: Surface) -> tuple[Surface, int]:
+    """Mend flat faces, most of them in one round; returns the surface and how many moves it took.
+
+    Moves in one round do not touch each other's neighbourhoods. A face no move can mend without harming the surface's
+    manifoldness stays, and certify will count it.
+    """
+    moves = 0
+    for _ in range(_ROUNDS):
+        flat = np.flatnonzero(flat_faces(surface.points, surface.faces, magnitude(surface.points)))
+        if len(flat) == 0 or len(flat) == len(surface.faces):
+            break
+        surface, done = _round(surface, flat)
+        moves += done
+        if done == 0:
+            break
+    return surface, moves
+
+
+def _round(surface: Surface, flat: Ints) -> tuple[Surface, int]:
+    """One move for each flat face whose neighbourhood no other move of this round has touched."""
+    around = _Around(surface.faces)
+    faces, rows = surface.faces.copy(), surface.rows.copy()
+    locked = np.zeros(len(surface.points), bool)
+    dead = np.zeros(len(faces), bool)
+    done = 0
+    for face in flat.tolist():
+        region = np.unique(surface.faces[around.of_vertices(surface.faces[face])])
+        if locked[region].any():
+            continue
+        if _move(surface, around, face, faces, rows, dead):
+            locked[region] = True
+            done += 1
+    kept = Surface(surface.points, faces, rows, surface.table)
+    return kept.kept(~dead), done
+
+
+class _Around:
+    """Faces by vertex (compressed rows)."""
+
+    def __init__(self, faces: Ints) -> None:
+        corners = faces.reshape(-1)
+        self._order = np.argsort(corners, kind="stable") // 3
+        self._start = np.searchsorted(np.sort(corners), np.arange(int(corners.max()) + 2))
+        self._faces = faces
+
+    def of_vertex(self, vertex: int) -> Ints:
+        """The faces at one vertex."""
+        return self._order[self._start[vertex] : self._start[vertex + 1]]
+
+    def of_vertices(self, vertices: Ints) -> Ints:
+        """The faces at any of some vertices."""
+        return np.unique(np.concatenate([self.of_vertex(int(v)) for v in vertices]))
+
+    def of_edge(self, a: int, b: int) -> Ints:
+        """The faces that have both ends."""
+        near = self.of_vertex(a)
+        return near[(self._faces[near] == b).any(axis=1)]
+
+    def neighbours(self, vertex: int) -> set[int]:
+        """The vertices one edge away."""
+        found = set(self._faces[self.of_vertex(vertex)].reshape(-1).tolist())
+        found.discard(vertex)
+        return found
+
+
+def _move(surface: Surface, around: _Around, face: int, faces: Ints, rows: Ints, dead: np.ndarray) -> bool:
+    """Collapse if the shortest side is short beside the longest, else flip the longest; the other one as a fallback."""
+    corner = surface.points[surface.faces[face]]
+    sides = np.linalg.norm(np.roll(corner, -1, axis=0) - corner, axis=1)
+    short, long = int(sides.argmin()), int(sides.argmax())
+    if sides[short] < 0.1 * sides[long]:
+        return _collapse(surface, around, face, short, faces, dead) or _flip(around, face, long, faces, rows, surface)
+    return _flip(around, face, long, faces, rows, surface) or _collapse(surface, around, face, short, faces, dead)
+
+
+def _collapse(surface: Surface, around: _Around, face: int, side: int, faces: Ints, dead: np.ndarray) -> bool:
+    """Merge the two ends of a side when that keeps the surface manifold (link condition) and turns no face over."""
+    keep, gone = int(surface.faces[face, side]), int(surface.faces[face, (side + 1) % 3])
+    for a, b in ((keep, gone), (gone, keep)):
+        at_edge = around.of_edge(a, b)
+        apexes = set(surface.faces[at_edge].reshape(-1).tolist()) - {a, b}
+        if len(at_edge) != 2 or len(apexes) != 2 or around.neighbours(a) & around.neighbours(b) != apexes:
+            continue
+        moved = np.setdiff1d(around.of_vertex(b), at_edge)
+        before = surface.faces[moved]
+        after = np.where(before == b, a, before)
+        if _turned(surface.points, before, after):
+            continue
+        faces[moved] = after
+        dead[at_edge] = True
+        return True
+    return False
+
+
+def _turned(points: Floats, before: Ints, after: Ints) -> bool:
+    """Whether a face with an area changes its normal by more than a right angle."""
+    old, new = (np.cross(points[f[:, 1]] - points[f[:, 0]], points[f[:, 2]] - points[f[:, 0]]) for f in (before, after))
+    solid = ~flat_faces(points, before, magnitude(points))
+    return bool((np.einsum("fi,fi->f", old, new)[solid] <= 0).any())
+
+
+def _flip(around: _Around, face: int, side: int, faces: Ints, rows: Ints, surface: Surface) -> bool:
+    """Replace the long side by the other diagonal, unless that edge exists or the texture has a seam here."""
+    source, source_rows = surface.faces, surface.rows
+    a, b, c = (int(source[face, (side + k) % 3]) for k in range(3))
+    at_edge = around.of_edge(a, b)
+    if len(at_edge) != 2:
+        return False
+    other = int(at_edge[0] if at_edge[1] == face else at_edge[1])
+    place = source[other].tolist()
+    if place[(place.index(b) + 1) % 3] != a:
+        return False  # the neighbour is wound the other way round
+    d = place[(place.index(a) + 1) % 3]
+    if d == c or len(around.of_edge(c, d)):
+        return False
+    mine = dict(zip(source[face].tolist(), source_rows[face].tolist(), strict=True))
+    theirs = dict(zip(place, source_rows[other].tolist(), strict=True))
+    if surface.table.uvs is not None and (mine[a] != theirs[a] or mine[b] != theirs[b]):
+        return False
+    faces[face], rows[face] = (a, d, c), (mine[a], theirs[d], mine[c])
+    faces[other], rows[other] = (d, b, c), (theirs[d], mine[b], mine[c])
+    return True

@@ -1,0 +1,104 @@
+"""Cut a surface so that it is a 2-manifold: pair the faces at crowded edges, give every umbrella fan its own vertex."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .surface import Surface
+from .topology import COLLINEAR, Edges, Floats, Ints, fans, find_edges, magnitude
+
+_LEAST, _MOST = 16 * COLLINEAR, 1e-4
+"""How far a fan moves away from the vertex it shared: shares of the mesh's size."""
+
+
+def paired_halves(surface: Surface, edges: Edges) -> Ints:
+    """[L, 2] half-edges that belong together: opposite ways on one edge, each half-edge at most once.
+
+    At an edge with more than two faces those are paired that have the solid between them, so that two bodies that touch
+    along an edge come apart as two bodies. Half-edges in no pair are open after the cut.
+    """
+    pairs = edges.pairs()
+    plain = pairs[edges.forward[pairs[:, 0]] != edges.forward[pairs[:, 1]]]
+    crowded = edges.count > 2
+    if not crowded.any():
+        return plain
+    owner = np.repeat(np.arange(len(edges.count)), edges.count)
+    halves = edges.order[crowded[owner]]
+    return np.concatenate([plain, _around(surface, edges, halves)])
+
+
+def _around(surface: Surface, edges: Edges, halves: Ints) -> Ints:
+    """Pairs among the half-edges of crowded edges: going round the edge, a backward one followed by a forward one."""
+    angle = _angles(surface, edges, halves)
+    order = np.lexsort((edges.forward[halves], angle, edges.edge[halves]))
+    halves = halves[order]
+    made = []
+    while len(halves):
+        edge, forward = edges.edge[halves], edges.forward[halves]
+        start = np.flatnonzero(np.append(True, edge[1:] != edge[:-1]))
+        size = np.diff(np.append(start, len(edge)))
+        following = np.arange(1, len(edge) + 1)
+        following[start + size - 1] = start  # the last one is followed by the first: the fan is a circle
+        match = ~forward & forward[following] & (following != np.arange(len(edge)))
+        if not match.any():
+            break
+        made.append(np.stack([halves[match], halves[following[match]]], axis=1))
+        left = ~match
+        left[following[match]] = False
+        halves = halves[left]
+    return np.concatenate(made) if made else np.zeros((0, 2), np.int64)
+
+
+def _angles(surface: Surface, edges: Edges, halves: Ints) -> Floats:
+    """[N] the direction of each half-edge's face, as an angle round its edge seen against the edge's low-high axis."""
+    points, flat = surface.points, surface.faces.reshape(-1)
+    ends = edges.ends[edges.edge[halves]]
+    apex = points[flat[halves - halves % 3 + (halves + 2) % 3]]
+    axis = points[ends[:, 1]] - points[ends[:, 0]]
+    axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), np.finfo(float).tiny)
+    smallest = np.eye(3)[np.argmin(np.abs(axis), axis=1)]
+    right = np.cross(axis, smallest)
+    right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), np.finfo(float).tiny)
+    up = np.cross(axis, right)
+    away = apex - points[ends[:, 0]]
+    return np.arctan2(np.einsum("ni,ni->n", away, up), np.einsum("ni,ni->n", away, right))
+
+
+def split(surface: Surface) -> tuple[Surface, int]:
+    """A 2-manifold (with open edges where nothing pairs up) and the number of vertices that were added.
+
+    Each added vertex moves a hair towards its own faces: programs that weld by position (STL) must not undo the cut.
+    """
+    edges = find_edges(surface.faces)
+    links = paired_halves(surface, edges)
+    count, fan = fans(surface.faces, links)
+    corners = surface.faces.reshape(-1)
+    owner = np.full(count, -1, np.int64)
+    owner[fan] = corners
+    if count == len(np.unique(corners)):
+        return surface, 0
+    size = np.bincount(fan, minlength=count)
+    order = np.lexsort((np.arange(count), -size, owner))
+    main = np.ones(count, bool)
+    main[order[1:]] = owner[order[1:]] != owner[order[:-1]]
+    vertex = np.where(main, owner, 0)
+    extra = np.flatnonzero(~main)
+    vertex[extra] = len(surface.points) + np.arange(len(extra))
+    points = np.concatenate([surface.points, _nudged(surface, fan, owner, extra)])
+    return replace(surface, points=points, faces=vertex[fan].reshape(-1, 3)), len(extra)
+
+
+def _nudged(surface: Surface, fan: Ints, owner: Ints, extra: Ints) -> Floats:
+    """[N, 3] places for the fans ``extra``: their vertex, moved a little towards the middle of their faces."""
+    middle = np.repeat(surface.points[surface.faces].mean(axis=1), 3, axis=0)
+    weight = np.maximum(np.bincount(fan, minlength=len(owner)), 1)
+    total = np.stack([np.bincount(fan, middle[:, k], len(owner)) for k in range(3)], axis=1)
+    at = surface.points[owner[extra]]
+    way = (total / weight[:, None])[extra] - at
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    scale = magnitude(surface.points)
+    least = np.minimum(_LEAST * scale, 0.5 * length)
+    step = np.clip(0.02 * length, least, _MOST * scale)
+    return at + way / np.maximum(length, np.finfo(float).tiny) * step

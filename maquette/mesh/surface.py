@@ -1,0 +1,121 @@
+"""The working form of a mesh while it is repaired: welded topology, with every corner remembering its attributes.
+
+A textured mesh has its vertices split along the seams of its texture. Repair must not see those seams as holes, and
+must not lose them either. So faces index welded points, and beside each corner stands the row of an attribute table
+that belongs to it; writing the mesh back splits the points again where the rows differ in their uv.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data import Mesh
+from .topology import Bools, Floats, Ints, face_crosses, weld_equal
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Attributes by row, [R, C] or [R] float32 each, None where the mesh has none (names as in Mesh)."""
+
+    count: int
+    vertex_normals: npt.NDArray[np.float32] | None = None
+    vertex_colors: npt.NDArray[np.float32] | None = None
+    uvs: npt.NDArray[np.float32] | None = None
+    confidence: npt.NDArray[np.float32] | None = None
+
+    def present(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The attributes that exist."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "count"}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Surface:
+    """points: [U, 3] float64; faces: [F, 3] into points; rows: [F, 3] into ``table``."""
+
+    points: Floats
+    faces: Ints
+    rows: Ints
+    table: Rows
+
+    def kept(self, mask: Bools) -> Surface:
+        """Only the faces of ``mask``."""
+        return self if mask.all() else replace(self, faces=self.faces[mask], rows=self.rows[mask])
+
+    def flipped(self, mask: Bools) -> Surface:
+        """With the faces of ``mask`` turned over."""
+        if not mask.any():
+            return self
+        faces, rows = self.faces.copy(), self.rows.copy()
+        faces[mask], rows[mask] = faces[mask][:, ::-1], rows[mask][:, ::-1]
+        return replace(self, faces=faces, rows=rows)
+
+    def joined(self, faces: Ints, rows: Ints) -> Surface:
+        """With more faces."""
+        return replace(self, faces=np.concatenate([self.faces, faces]), rows=np.concatenate([self.rows, rows]))
+
+
+def table_of(mesh: Mesh) -> Rows:
+    """One row per vertex of ``mesh``."""
+    return Rows(len(mesh.vertices), mesh.vertex_normals, mesh.vertex_colors, mesh.uvs, mesh.confidence)
+
+
+def to_mesh(surface: Surface, like: Mesh) -> Mesh:
+    """The surface as a Mesh with the texture and material of ``like``; unused points are gone."""
+    corners, rows = surface.faces.reshape(-1), surface.rows.reshape(-1)
+    uvs = surface.table.uvs
+    if uvs is None:
+        used, index = np.unique(corners, return_inverse=True)
+        points: Any = surface.points[used]
+    else:
+        key = np.column_stack([corners.astype(np.float64), uvs[rows].astype(np.float64)])
+        first, index = weld_equal(key)
+        points = surface.points[corners[first]]
+    index = index.reshape(-1)
+    given: dict[str, Any] = {
+        name: _mean(value[rows], index, len(points)) for name, value in surface.table.present().items()
+    }
+    if uvs is not None:
+        given["uvs"] = uvs[rows[first]]
+    faces: Any = index.reshape(-1, 3)
+    if "vertex_normals" in given:
+        given["vertex_normals"] = _mended_normals(given["vertex_normals"], points, faces)
+    texture = like.texture if uvs is not None else None
+    return Mesh(points, faces, texture=texture, material=like.material, **given)
+
+
+def _mean(values: npt.NDArray[Any], index: Ints, count: int) -> Floats:
+    """[count, ...] the mean of the corner values that meet in each vertex."""
+    weight = np.maximum(np.bincount(index, minlength=count), 1)
+    columns = values.reshape(len(values), -1)
+    out = np.stack([np.bincount(index, columns[:, k], count) for k in range(columns.shape[1])], axis=1)
+    return (out / weight[:, None]).reshape(count, *values.shape[1:])
+
+
+def vertex_normals(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Floats:
+    """[V, 3] unit normals, each face weighted by its angle at the vertex (Thuermer and Wuethrich 1998)."""
+    points = points.astype(np.float64, copy=False)
+    unit = face_crosses(points, faces)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), np.finfo(float).tiny)
+    corner = points[faces]
+    ahead, behind = corner[:, [1, 2, 0]] - corner, corner[:, [2, 0, 1]] - corner
+    lengths = np.linalg.norm(ahead, axis=2) * np.linalg.norm(behind, axis=2)
+    cosine = np.einsum("fki,fki->fk", ahead, behind) / np.maximum(lengths, np.finfo(float).tiny)
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0)).reshape(-1)
+    index, spread = faces.reshape(-1), np.repeat(unit, 3, axis=0)
+    total = np.stack([np.bincount(index, angle * spread[:, k], len(points)) for k in range(3)], axis=1)
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.where(length > 0, total / np.where(length > 0, length, 1.0), np.array([0.0, 1.0, 0.0]))
+
+
+def _mended_normals(given: Floats, points: Floats, faces: Ints) -> Floats:
+    """The carried normals as unit vectors; those that are missing or point into the surface are computed anew."""
+    fresh = vertex_normals(points, faces)
+    length = np.linalg.norm(given, axis=1, keepdims=True)
+    usable = np.isfinite(length) & (length > 1e-6)
+    unit = np.where(usable, given / np.where(usable, length, 1.0), fresh)
+    return np.where(np.einsum("vi,vi->v", unit, fresh)[:, None] > 0, unit, fresh)

@@ -1,0 +1,177 @@
+"""Edges, components and welding of triangle meshes, all vectorised: the arithmetic every other file here stands on.
+
+Half-edge ``3 f + i`` runs from corner i to corner i + 1 of face f.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+COLLINEAR = 2e-7
+"""A face whose height is below this share of the coordinates' size is no face: float32 cannot tell its normal."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The undirected edges of a face list.
+
+    ends: [E, 2] low and high vertex; count: [E] faces at the edge; edge: [3 F] the edge of each half-edge; forward:
+    [3 F] the half-edge runs from low to high; order, start: half-edges grouped by edge, edge e owns
+    ``order[start[e]:start[e + 1]]``.
+    """
+
+    ends: Ints
+    count: Ints
+    edge: Ints
+    forward: Bools
+    order: Ints
+    start: Ints
+
+    def pairs(self) -> Ints:
+        """[P, 2] the two half-edges of every edge that has exactly two faces."""
+        first = self.start[:-1][self.count == 2]
+        return np.stack([self.order[first], self.order[first + 1]], axis=1)
+
+    def open_halves(self) -> Ints:
+        """[B] half-edges whose edge has one face only."""
+        return self.order[self.start[:-1][self.count == 1]]
+
+
+def find_edges(faces: npt.NDArray[Any]) -> Edges:
+    """The edges of ``faces`` [F, 3]; a face may not repeat a vertex."""
+    tail = faces.reshape(-1).astype(np.int64)
+    head = faces[:, [1, 2, 0]].reshape(-1).astype(np.int64)
+    low, high = np.minimum(tail, head), np.maximum(tail, head)
+    size = int(high.max()) + 1 if len(high) else 1
+    key = low * size + high
+    order = np.argsort(key, kind="stable")
+    in_order = key[order]
+    fresh = np.ones(len(key), bool)
+    fresh[1:] = in_order[1:] != in_order[:-1]
+    first = np.flatnonzero(fresh)
+    start = np.append(first, len(key))
+    edge = np.empty(len(key), np.int64)
+    edge[order] = np.cumsum(fresh) - 1
+    unique = in_order[first]
+    return Edges(np.stack([unique // size, unique % size], axis=1), np.diff(start), edge, tail < head, order, start)
+
+
+def head_corner(half: Ints) -> Ints:
+    """The corner at which a half-edge ends (its own index is the corner at which it starts)."""
+    return half - half % 3 + (half + 1) % 3
+
+
+def label_groups(pairs: npt.NDArray[Any], count: int) -> tuple[int, Ints]:
+    """Number of groups and the group of each of ``count`` nodes that ``pairs`` [P, 2] connect."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    groups, labels = connected_components(graph, directed=False)
+    return int(groups), labels.astype(np.int64)
+
+
+def face_components(faces: npt.NDArray[Any], edges: Edges | None = None) -> tuple[int, Ints]:
+    """Number of parts and the part of each face; faces are in one part when edges join them."""
+    edges = edges or find_edges(faces)
+    joined = np.stack([edges.order[:-1], edges.order[1:]], axis=1)
+    same = edges.edge[joined[:, 0]] == edges.edge[joined[:, 1]]
+    return label_groups(joined[same] // 3, len(faces))
+
+
+def fans(faces: npt.NDArray[Any], links: Ints) -> tuple[int, Ints]:
+    """Number of umbrella fans and the fan of each corner [3 F], when faces hang together by ``links`` only.
+
+    links: [L, 2] half-edges on one edge, in either direction. A vertex with two fans is not manifold.
+    """
+    first, second = links[:, 0], links[:, 1]
+    corners = faces.reshape(-1)
+    same_way = corners[first] == corners[second]
+    start = np.where(same_way, second, head_corner(second))
+    stop = np.where(same_way, head_corner(second), second)
+    pairs = np.concatenate([np.stack([first, start], axis=1), np.stack([head_corner(first), stop], axis=1)])
+    return label_groups(pairs, faces.size)
+
+
+def weld_equal(points: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """Vertices at exactly the same place become one.
+
+    points: [V, 3]. Returns (first [U], group [V]): a vertex of each group, in order of appearance, and every vertex's
+    group.
+    """
+    if len(points) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    clean = points + np.zeros(1, points.dtype)  # -0.0 becomes 0.0
+    order = np.lexsort((clean[:, 2], clean[:, 1], clean[:, 0]))
+    rows = clean[order]
+    fresh = np.ones(len(rows), bool)
+    fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    lowest = np.minimum.reduceat(order, np.flatnonzero(fresh))
+    appearance = np.argsort(lowest, kind="stable")
+    rank = np.empty(len(lowest), np.int64)
+    rank[appearance] = np.arange(len(lowest))
+    group = np.empty(len(points), np.int64)
+    group[order] = rank[np.cumsum(fresh) - 1]
+    return lowest[appearance].astype(np.int64), group
+
+
+def face_crosses(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Floats:
+    """[F, 3] normals with the length of twice the area, in double precision."""
+    corner = points.astype(np.float64, copy=False)[faces]
+    return np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+
+
+def magnitude(points: npt.NDArray[Any]) -> float:
+    """The size that float32 rounding of these coordinates goes by: the diagonal, or the largest coordinate."""
+    if len(points) == 0:
+        return 1.0
+    span = float(np.linalg.norm(points.max(axis=0).astype(np.float64) - points.min(axis=0)))
+    return max(span, float(np.abs(points).max()), np.finfo(np.float32).tiny)
+
+
+def flat_faces(points: npt.NDArray[Any], faces: npt.NDArray[Any], scale: float | None = None) -> Bools:
+    """[F] faces without area: a repeated corner, or corners on one line as far as float32 can tell."""
+    corner = points.astype(np.float64, copy=False)[faces]
+    sides = corner[:, [1, 2, 0]] - corner
+    longest = np.sqrt(np.einsum("fij,fij->fi", sides, sides).max(axis=1))
+    double_area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    scale = magnitude(points) if scale is None else scale
+    repeated = (faces == faces[:, [1, 2, 0]]).any(axis=1)
+    return repeated | (double_area <= COLLINEAR * scale * longest)
+
+
+def signed_volumes(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
+    """[count] the signed volume of each part, measured from the part's own middle (so open parts give a fair guess)."""
+    corner = points.astype(np.float64, copy=False)[faces]
+    cross = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    area = np.linalg.norm(cross, axis=1)
+    weight = np.maximum(np.bincount(labels, area, count), np.finfo(float).tiny)
+    middle = corner.mean(axis=1)
+    centre = np.stack([np.bincount(labels, area * middle[:, k], count) for k in range(3)], axis=1) / weight[:, None]
+    tetrahedra = np.einsum("fi,fi->f", cross, middle - centre[labels]) / 6.0
+    return np.bincount(labels, tetrahedra, count).astype(np.float64)
+
+
+def part_areas(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
+    """[count] the area of each part."""
+    return np.bincount(labels, np.linalg.norm(face_crosses(points, faces), axis=1) / 2.0, count).astype(np.float64)
+
+
+def face_groups(faces: npt.NDArray[Any]) -> tuple[Ints, Ints]:
+    """(group [F], size [G]): faces on the same three vertices, whatever their order, are one group."""
+    corners = np.sort(faces.astype(np.int64), axis=1)
+    order = np.lexsort((corners[:, 2], corners[:, 1], corners[:, 0]))
+    rows = corners[order]
+    fresh = np.ones(len(rows), bool)
+    fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    group = np.empty(len(rows), np.int64)
+    group[order] = np.cumsum(fresh) - 1
+    return group, np.bincount(group)
