@@ -2,7 +2,7 @@
 
 The decoder's first layer is linear and so is bilinear interpolation, so the layer is applied to the *texels* once
 (``fold``) and the kernel interpolates its result: 120 x 64 products a point less. Activations stay in registers;
-products are half precision with float32 accumulation. A program handles ``BLOCK`` points; weights come through the cache.
+products are half precision with float32 accumulation. A program handles ``BLOCK`` points; weights come from cache.
 """
 
 from __future__ import annotations
