@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = {"image", "detect", "segment", "depth", "reconstruct", "fuse", "mesh", "bake"}
 JOINERS = {"pipeline", "commands", "cli", "preview", "__main__", "doctor", "selftest"}
-SHARED = {"data", "errors", "log", "progress", "memory", "attention", "weights", "child", "backends", "native"}
+SHARED = {"data", "errors", "log", "progress", "memory", "attention", "weights", "child", "backends", "native", "gate"}
 SHARED |= {"geometry", "appearance", "__init__"}
 COMFY = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "nodes", "server", "execution"}
 LIBRARY = sorted((ROOT / "maquette").rglob("*.py"))
@@ -52,7 +52,7 @@ def test_arrows_point_the_way_the_river_flows(path: Path) -> None:
         if here in STAGES:
             assert target in SHARED | {here}, f"{where}: a stage may import shared rooms only"
         elif here == "batch":
-            assert target in {"batch", "errors", "log", "__init__"}, f"{where}: batch stands alone"
+            assert target in {"batch", "errors", "log", "gate", "__init__"}, f"{where}: batch stands alone"
         elif here not in JOINERS:
             assert target in SHARED | {here}, f"{where}: a shared room may not import a stage"
 

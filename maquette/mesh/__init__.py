@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..gate import gate
 from .certificate import certify
 from .cleaning import CleanResult, clean
-from .gates import gate
 from .normals import normalize, smooth_normals
 from .reducing import simplify
 

@@ -1,5 +1,7 @@
 """The quality gate: refuse a mesh by an expression over its report, such as ``watertight and faces <= 50000``.
 
+A shared room of its own, without numpy, because the batch driver gates finished files on machines that hold no library.
+
 The expression is parsed by Python's own grammar and walked over a short list of allowed nodes; nothing is ever evaluated
 as code.
 """
@@ -9,10 +11,12 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..data import MeshReport
-from ..errors import BadInputError, GateError
+from .errors import BadInputError, GateError
+
+if TYPE_CHECKING:
+    from .data import MeshReport
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
@@ -32,7 +36,7 @@ def gate(report: MeshReport | Mapping[str, Any], expression: str) -> None:
     Allowed: names of report fields, numbers, true and false, comparisons (also chained), and, or, not, + - * / // % and
     brackets. A field that is None (the genus of an open surface) makes a comparison fail rather than raise.
     """
-    fields = report.as_dict() if isinstance(report, MeshReport) else dict(report)
+    fields = dict(report) if isinstance(report, Mapping) else report.as_dict()
     fields = {name: value for name, value in fields.items() if isinstance(value, bool | int | float | type(None))}
     tree = _parsed(expression, fields)
     if not _value(tree, fields, expression):
