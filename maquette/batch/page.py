@@ -1,0 +1,54 @@
+"""``OUT/index.html``: every item with its picture, figures and errors on one offline page; click an item to turn it.
+
+The page is one template beside this file; data goes in as JSON inside a script tag with every ``<`` escaped, and is put
+on the page as text, never as HTML. The viewer is a small WebGL program of our own in the template: no library, no
+network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from .ledger import Ledger, Row
+from .reading import report_of
+
+TEMPLATE = Path(__file__).with_name("page.html")
+_FIGURES = ("faces", "vertices", "watertight", "components", "certified", "self_intersections")
+
+
+def write_page(output: Path, ledger: Ledger) -> Path:
+    """Write the page of all items in the ledger, whole or not at all."""
+    data = {"items": [_entry(output, row) for row in ledger.rows()], "counts": ledger.counts()}
+    # "<" cannot close the script tag, and U+2028/9 cannot end a line of script
+    text = json.dumps(data).replace("<", "\\u003c")
+    page = TEMPLATE.read_text(encoding="utf-8").replace("/*DATA*/null", text)
+    handle, name = tempfile.mkstemp(dir=output, prefix=".index-")
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(page)
+    target = output / "index.html"
+    Path(name).replace(target)
+    return target
+
+
+def _entry(output: Path, row: Row) -> dict[str, Any]:
+    report = report_of(output / row.name) if row.state == "done" else {}
+    paths = [str(out["path"]) for out in row.outputs]
+    thumbs = [p for p in paths if p.lower().endswith((".png", ".jpg", ".webp"))]
+    return {
+        "name": row.name,
+        "state": row.state,
+        "attempts": row.attempts,
+        "seconds": row.seconds,
+        "error": row.error,
+        "failure": row.failure,
+        "notes": row.notes,
+        "files": [{"name": p.rsplit("/", 1)[-1], "href": quote(p)} for p in paths],
+        "thumb": quote(thumbs[0]) if thumbs else None,
+        "model": next((quote(p) for p in paths if p.lower().endswith(".glb")), None),
+        "figures": {name: report[name] for name in _FIGURES if name in report},
+    }
