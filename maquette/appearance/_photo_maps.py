@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _DEPTH_SIDE = 1024
 _JUMP = 0.03
-"""A step between neighbouring depths above this share of the object's size is an edge between two surfaces."""
+"""A step between neighbouring depths above this share of the object's size is an edge between two surfaces ..."""
+_STEEP = 8.0
+"""... when it also is more than this many pixels, which a surface seen at a grazing angle may be."""
 _BIAS = 0.004
 """Depth by which a point may lie behind the drawn surface, as a share of the object's size."""
 _FEATHER = (0.002, 0.008)
@@ -35,18 +37,20 @@ def smoothstep(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one view says of N points: color [N, 3] sRGB; visible, clear (away from edges), cosine [N]."""
+    """What one view says of N points: color [N, 3] sRGB; visible, clear (away from all edges), apart (away from the
+    edges between two surfaces), cosine [N]."""
 
     color: Tensor
     visible: Tensor
     clear: Tensor
+    apart: Tensor
     cosine: Tensor
 
 
 @dataclass(frozen=True)
 class PhotoMaps:
-    """rgb: [H, W, 3], background replaced by the nearest subject colour; clear: [H, W, 1]; depth: [h, w]; size: of the
-    object in world units."""
+    """rgb: [H, W, 3], background replaced by the nearest subject colour; clear: [H, W, 2], the two shares of ``Seen``;
+    depth: [h, w]; size: of the object in world units."""
 
     camera: Camera
     rgb: Tensor
@@ -66,15 +70,17 @@ class PhotoMaps:
         shrink = min(1.0, _DEPTH_SIDE / max(height, width))
         drawn = resized(camera, max(1, round(width * shrink)), max(1, round(height * shrink)))
         depth = render_depth(mesh, drawn, device)
-        clear = _clear(view.mask, depth.cpu().numpy(), size)
+        pixel = float(depth.amin().nan_to_num(0.0, 0.0, 0.0)) / float(drawn.intrinsics[0, 0])
+        clear = _clear(view.mask, depth.cpu().numpy(), max(_JUMP * size, _STEEP * pixel))
         rgb = extended(view.rgb, view.mask)
-        return PhotoMaps(camera, tensor(rgb, depth), tensor(clear[..., None], depth), depth, size)
+        return PhotoMaps(camera, tensor(rgb, depth), tensor(clear, depth), depth, size)
 
     def look(self, points: Tensor, normals: Tensor) -> Seen:
         """What this view saw at ``points`` with ``normals``, both [N, 3]."""
         xy, z = self._project(points)
         cosine = self._cosine(points, normals)
-        return Seen(bilinear(self.rgb, xy), self._visible(xy, z, cosine), bilinear(self.clear, xy)[:, 0], cosine)
+        clear = bilinear(self.clear, xy)
+        return Seen(bilinear(self.rgb, xy), self._visible(xy, z, cosine), clear[:, 0], clear[:, 1], cosine)
 
     def mirrored(self, points: Tensor, normals: Tensor, center: FloatArray) -> tuple[Tensor, Tensor]:
         """Colour [N, 3] of the points opposite (through the plane across the line of sight) and how far each faces
@@ -130,29 +136,39 @@ def extended(rgb: FloatArray, mask: FloatArray) -> FloatArray:
     return np.ascontiguousarray(rgb[nearest[0], nearest[1]], dtype=np.float32)
 
 
-def _clear(mask: FloatArray, depth: FloatArray, size: float) -> FloatArray:
-    """[H, W] in [0, 1]: 0 at silhouettes and depth jumps, 1 well inside a surface; thin parts keep their middle."""
-    inside = _distance(mask > 0.5)
-    surface = _resized_nearest(_distance(~_edges(depth, size)) / max(depth.shape), mask.shape)
-    inside = np.minimum(inside, surface * max(mask.shape))
-    low, high = (share * max(mask.shape) for share in _FEATHER)
-    width = _local_width(inside, high)
+def _clear(mask: FloatArray, depth: FloatArray, jump: float) -> FloatArray:
+    """[H, W, 2] in [0, 1]: how far from any edge, and how far from edges between two surfaces; 0 on the edge, 1 well
+    inside. Thin parts keep their middle."""
+    outside, jumps = _edges(depth, jump)
+    scale = max(mask.shape) / max(depth.shape)
+    between = _resized_nearest(_distance(~jumps) * scale, mask.shape)
+    around = _resized_nearest(_distance(~outside) * scale, mask.shape)
+    inside = np.minimum(_distance(mask > 0.5), around)
+    return np.stack([_feathered(np.minimum(inside, between)), _feathered(between)], axis=2)
+
+
+def _feathered(distance: npt.NDArray[Any]) -> FloatArray:
+    """Distances to an edge in pixels [H, W] -> 0 beside it, 1 beyond the feather, narrower on thin parts."""
+    low, high = (share * max(distance.shape) for share in _FEATHER)
+    width = _local_width(distance, high)
     low, high = np.minimum(low, 0.25 * width), np.minimum(high, 0.75 * width)
-    t = ((inside - low) / np.maximum(high - low, 1e-6)).clip(0, 1)
+    t = ((distance - low) / np.maximum(high - low, 1e-6)).clip(0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def _edges(depth: FloatArray, size: float) -> npt.NDArray[np.bool_]:
-    """[h, w] True beside a depth jump and outside the object."""
-    solid = np.where(np.isfinite(depth), depth, 1e6)
-    edge = ~np.isfinite(depth)
+def _edges(depth: FloatArray, least: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """[h, w] True outside the object; [h, w] True on both sides of a depth jump of ``least`` or more within it."""
+    solid = np.isfinite(depth)
+    filled = np.where(solid, depth, 0.0)
+    jumps = np.zeros(depth.shape, bool)
     for axis in (0, 1):
-        jump = np.abs(np.diff(solid, axis=axis)) > _JUMP * size
         before, after = [slice(None)] * 2, [slice(None)] * 2
         before[axis], after[axis] = slice(None, -1), slice(1, None)
-        edge[tuple(before)] |= jump
-        edge[tuple(after)] |= jump
-    return edge
+        one, two = tuple(before), tuple(after)
+        jump = (np.abs(filled[one] - filled[two]) > least) & solid[one] & solid[two]
+        jumps[one] |= jump
+        jumps[two] |= jump
+    return ~solid, jumps
 
 
 def _distance(where: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

@@ -61,7 +61,7 @@ class ProjectedPhotos:
 
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3], one device; the pictures follow them there."""
-        points, normals = points.to(torch.float32), normals.to(points.device, torch.float32)
+        points, normals = _together(points, normals)
         color, known, made_up, trust = self._direct(points, normals)
         open_ = (known < 0.999).nonzero()[:, 0]
         if len(open_):
@@ -73,7 +73,7 @@ class ProjectedPhotos:
 
     def seen(self, points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
         """Colours [N, 3] sRGB and how surely the pictures show them [N] in [0, 1]; nothing made up."""
-        color, known, _, _ = self._direct(points, normals)
+        color, known, _, _ = self._direct(*_together(points, normals))
         return color, known
 
     def _direct(self, points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -87,7 +87,7 @@ class ProjectedPhotos:
             color += seen.color * share[:, None]
             weight += share
             missed *= 1 - sure
-            rim = seen.visible * seen.cosine.clamp(min=0) ** 2
+            rim = seen.visible * seen.apart * seen.cosine.clamp(min=0) ** 2
             rims += seen.color * rim[:, None]
             trust += rim
         color = color / weight.clamp(min=1e-12)[:, None]
@@ -105,3 +105,8 @@ class ProjectedPhotos:
                 weight += share
         around = 0.05 * self._around.sample(points)
         return (total + around) / (weight + 0.05)[:, None]
+
+
+def _together(points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
+    """Both float32 on the device of the points."""
+    return points.to(torch.float32), normals.to(points.device, torch.float32)

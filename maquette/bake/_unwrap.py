@@ -69,20 +69,24 @@ def unwrap_with_map(
     check_size(size)
     mesh.checked()
     limit = max(120.0, 0.01 * len(mesh.faces)) if timeout is None else timeout
-    answer = run_child(
-        Path(__file__).with_name("_xatlas_child.py"),
-        {
-            "vertices": _unit_size(mesh),
-            "normals": vertex_normals(mesh),
-            "faces": mesh.faces,
-            "size": size,
-            "padding": padding(size),
-        },
-        "unwrapping",
-        limit,
-        progress or silent(),
-    )
-    return _built(mesh, answer, size)
+    answer, notes = _xatlas(mesh, size, limit, progress or silent())
+    return _built(mesh, answer, size, notes)
+
+
+def _xatlas(
+    mesh: Mesh, size: int, limit: float, progress: Progress
+) -> tuple[dict[str, npt.NDArray[Any]], tuple[str, ...]]:
+    """What the child says. xatlas 0.0.11 crashes on some perfectly regular meshes (an icosphere of 81,920 faces), so a
+    dead child gets a second chance with vertices moved by a hundred-thousandth of the size, for the layout only."""
+    given = {"normals": vertex_normals(mesh), "faces": mesh.faces, "size": size, "padding": padding(size)}
+    vertices, script = _unit_size(mesh), Path(__file__).with_name("_xatlas_child.py")
+    try:
+        return run_child(script, {"vertices": vertices, **given}, "unwrapping", limit, progress), ()
+    except WorkerDiedError as died:
+        log.warning("%s; trying again with jittered vertices", died)
+    jitter = np.random.default_rng(0).uniform(-1e-5, 1e-5, vertices.shape).astype(np.float32)
+    answer = run_child(script, {"vertices": vertices + jitter, **given}, "unwrapping", limit, progress)
+    return answer, ("xatlas crashed on this mesh and laid it out at the second try, with jittered vertices",)
 
 
 def padding(size: int) -> int:
@@ -103,7 +107,7 @@ def _unit_size(mesh: Mesh) -> npt.NDArray[Any]:
     return (mesh.vertices - low) / max(float((high - low).max()), 1e-12)
 
 
-def _built(mesh: Mesh, answer: dict[str, npt.NDArray[Any]], size: int) -> Unwrapped:
+def _built(mesh: Mesh, answer: dict[str, npt.NDArray[Any]], size: int, notes: tuple[str, ...]) -> Unwrapped:
     """The mesh from the child's answer, checked."""
     source, faces, pixels = answer["source"], answer["faces"], answer["pixels"]
     if not np.array_equal(source[faces.reshape(-1)] if len(source) else faces.reshape(-1), mesh.faces.reshape(-1)):
@@ -123,10 +127,12 @@ def _built(mesh: Mesh, answer: dict[str, npt.NDArray[Any]], size: int) -> Unwrap
         None if mesh.confidence is None else mesh.confidence[source],
         material=mesh.material,
     )
-    return _measured(out, source, int(answer["extent"][3]), size)
+    return _measured(out, source, int(answer["extent"][3]), size, notes)
 
 
-def _measured(mesh: Mesh, source: npt.NDArray[np.int64], charts: int, size: int) -> Unwrapped:
+def _measured(
+    mesh: Mesh, source: npt.NDArray[np.int64], charts: int, size: int, notes: tuple[str, ...] = ()
+) -> Unwrapped:
     import torch
 
     from ..geometry.raster import count_uv
@@ -135,12 +141,11 @@ def _measured(mesh: Mesh, source: npt.NDArray[np.int64], charts: int, size: int)
     count = count_uv(torch.tensor(mesh.uvs), torch.tensor(mesh.faces), max(size, 256))
     used, twice = int((count > 0).sum()), int((count > 1).sum())
     overlap = twice / max(used, 1)
-    notes = []
     if used == 0:
         raise WorkerDiedError("unwrapping gave a layout without area; run Clean Mesh on the mesh first")
     if overlap > _OVERLAP:
-        notes.append(f"{overlap:.1%} of the used texels belong to two faces; clean the mesh for a better layout")
+        notes += (f"{overlap:.1%} of the used texels belong to two faces; clean the mesh for a better layout",)
     corners = mesh.uvs[mesh.faces].astype(np.float64)
     one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum()) / 2
-    return Unwrapped(mesh, source, charts, area, overlap, tuple(notes))
+    return Unwrapped(mesh, source, charts, area, overlap, notes)

@@ -1,0 +1,189 @@
+"""The texture bake: right colour at the right place, photos first, nothing black, gutters, coverage, bad input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from maquette.appearance import ProjectedPhotos, Uniform
+from maquette.appearance.color import to_linear
+from maquette.bake import bake, color_vertices, unwrap
+from maquette.bake._gutter import fill_gutter
+from maquette.data import Mesh, SurfaceSample, View
+from maquette.errors import BadInputError, BadMeshError, Cancelled
+from maquette.geometry.camera import orbit_camera
+from maquette.geometry.raster import rasterize_uv
+from maquette.preview import render
+from maquette.progress import Progress
+
+
+@dataclass
+class ByPlace:
+    """Colour = position + 0.5, metallic by x, roughness by y; remembers the largest block it was asked for."""
+
+    largest: int = 0
+    known: float = 1.0
+    hole: float = -9.0
+
+    def sample(self, points: torch.Tensor, normals: torch.Tensor) -> SurfaceSample:
+        assert points.shape == normals.shape
+        torch.testing.assert_close(normals.norm(dim=1), torch.ones(len(points)), atol=1e-4, rtol=0)
+        self.largest = max(self.largest, len(points))
+        color = points + 0.5
+        color[points[:, 0] < self.hole] = float("nan")
+        flat = torch.zeros_like(points[:, 0])
+        return SurfaceSample(color, (points[:, 0] > 0).float(), points[:, 1] + 0.5, flat + self.known)
+
+
+@pytest.fixture(scope="module")
+def ball() -> Mesh:
+    solid = trimesh.creation.icosphere(3, 0.5)
+    return unwrap(Mesh(solid.vertices, solid.faces), size=256)
+
+
+def picture(color: tuple[float, float, float], size: int = 128) -> View:
+    rgb = np.broadcast_to(np.array(color, np.float32), (size, size, 3))
+    return View(rgb, np.ones((size, size), np.float32), orbit_camera(0, 0, size), "front")
+
+
+def test_every_texel_has_the_colour_of_its_surface_point(ball: Mesh) -> None:
+    made = bake(ball, ByPlace(), size=256).mesh
+    assert made.texture is not None
+    fragments = rasterize_uv(torch.tensor(ball.uvs), torch.tensor(ball.faces), 256)
+    seen = fragments.covered.numpy()
+    corners = ball.vertices[ball.faces[fragments.face.numpy()[seen]]]
+    points = (corners * fragments.bary.numpy()[seen][..., None]).sum(axis=1)
+    np.testing.assert_allclose(made.texture.base_color[seen], points + 0.5, atol=1e-4)
+    packed = made.texture.metallic_roughness
+    assert packed is not None
+    np.testing.assert_allclose(packed[seen][:, 1], points[:, 1] + 0.5, atol=1e-4)
+    np.testing.assert_allclose(packed[seen][:, 2], points[:, 0] > 0, atol=1e-4)
+    assert made.material.metallic == made.material.roughness == 1.0, "factors multiply the map"
+
+
+def test_the_rendered_texture_shows_no_seams_and_no_black(ball: Mesh) -> None:
+    """Against the exact colour at every pixel: seams and gutters would show as outliers."""
+    made = bake(ball, ByPlace(), size=256).mesh
+    exact = ball.replace(vertex_colors=to_linear(torch.tensor(ball.vertices + 0.5)).numpy())
+    for azimuth in (0, 120, 240):
+        camera = orbit_camera(azimuth, 25, 256)
+        baked, alpha = render(made, camera, shading=False)
+        truth, _ = render(exact, camera, shading=False)
+        inside = alpha > 0.99
+        assert np.abs(baked - truth)[inside].max() < 0.06
+        assert np.abs(baked - truth)[inside].mean() < 0.004
+
+
+def test_photos_go_first_where_they_see_the_surface(ball: Mesh) -> None:
+    done = bake(ball, ByPlace(), views=[picture((0.9, 0.1, 0.2))], size=256)
+    rgb, _ = render(done.mesh, orbit_camera(0, 0, 128), shading=False)
+    middle = rgb[54:74, 54:74]
+    np.testing.assert_allclose(middle, np.broadcast_to([0.9, 0.1, 0.2], middle.shape), atol=0.01)
+    back, _ = render(done.mesh, orbit_camera(180, 0, 128), shading=False)
+    assert np.abs(back[60:68, 60:68] - [0.5, 0.5, 0.0]).max() < 0.1, "the appearance at (0, 0, -0.5)"
+    assert 0.15 < done.coverage["photos"] < 0.5
+    assert abs(sum(done.coverage[k] for k in ("photos", "appearance", "fill")) - 1) < 1e-3
+    assert done.coverage["fill"] < 0.01
+
+
+def test_made_up_colours_count_as_fill(ball: Mesh) -> None:
+    assert bake(ball, Uniform(), size=64).coverage["fill"] == 1.0
+    view = picture((0.5, 0.5, 0.5))
+    done = bake(ball, ProjectedPhotos(ball, [view]), views=[view], size=64)
+    assert done.coverage["appearance"] < 0.02
+    assert done.coverage["fill"] > 0.4
+
+
+def test_points_that_nothing_knows_take_a_neighbours_colour_and_are_reported(ball: Mesh) -> None:
+    done = bake(ball, ByPlace(hole=-0.3), size=128)
+    assert done.mesh.texture is not None
+    assert np.isfinite(done.mesh.texture.base_color).all()
+    assert len(done.notes) == 1
+    assert "no colour" in done.notes[0]
+    assert done.coverage["fill"] > 0.05
+    empty = bake(ball, ByPlace(hole=9.0), size=64)
+    assert "plain material" in empty.notes[0]
+    assert empty.mesh.texture is not None
+    np.testing.assert_allclose(empty.mesh.texture.base_color, 1.0)
+
+
+def test_a_constant_metallic_and_roughness_goes_into_the_material(ball: Mesh) -> None:
+    done = bake(ball, Uniform((0.2, 0.4, 0.6), metallic=0.25, roughness=0.5), size=64).mesh
+    assert done.texture is not None
+    assert done.texture.metallic_roughness is None
+    assert abs(done.material.metallic - 0.25) < 1e-6
+    assert abs(done.material.roughness - 0.5) < 1e-6
+    np.testing.assert_allclose(done.texture.base_color, np.broadcast_to([0.2, 0.4, 0.6], (64, 64, 3)), atol=1e-6)
+
+
+def test_the_appearance_is_asked_in_blocks(ball: Mesh) -> None:
+    look = ByPlace()
+    bake(ball, look, size=1024)
+    assert look.largest <= 1 << 18
+
+
+def test_the_input_is_not_changed(ball: Mesh) -> None:
+    assert ball.uvs is not None
+    before = ball.vertices.copy(), ball.uvs.copy()
+    bake(ball, ByPlace(), size=64)
+    np.testing.assert_array_equal(ball.vertices, before[0])
+    np.testing.assert_array_equal(ball.uvs, before[1])
+    assert ball.texture is None
+
+
+def test_vertex_colours_are_linear() -> None:
+    solid = trimesh.creation.icosphere(1, 0.5)
+    mesh = color_vertices(Mesh(solid.vertices, solid.faces), Uniform((0.5, 0.5, 0.5)))
+    np.testing.assert_allclose(mesh.vertex_colors, 0.21404, atol=1e-4)
+
+
+def test_bad_input_is_refused(ball: Mesh) -> None:
+    with pytest.raises(BadMeshError, match="no uvs"):
+        bake(Mesh(ball.vertices, ball.faces), Uniform())
+    with pytest.raises(BadInputError, match="texture size"):
+        bake(ball, Uniform(), size=3)
+    with pytest.raises(BadMeshError, match="uvs have no area"):
+        bake(ball.replace(uvs=np.zeros_like(ball.vertices[:, :2])), Uniform(), size=32)
+
+
+def test_cancel_reaches_the_bake(ball: Mesh) -> None:
+    def stop() -> None:
+        raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        bake(ball, Uniform(), size=64, progress=Progress(check=stop))
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(bool, st.tuples(st.just(12), st.just(12))))
+def test_gutters_take_the_nearest_used_texel(used: np.ndarray) -> None:
+    if not used.any():
+        used[3, 4] = True
+    rng = np.random.default_rng(0)
+    maps = rng.uniform(0, 1, (12, 12, 2))
+    filled = maps.copy()
+    fill_gutter(filled, used)
+    np.testing.assert_array_equal(filled[used], maps[used])
+    places = np.argwhere(used)
+    for row, column in np.argwhere(~used):
+        distance = ((places - [row, column]) ** 2).sum(axis=1)
+        nearest = places[distance == distance.min()]
+        assert any((filled[row, column] == maps[r, c]).all() for r, c in nearest)
+
+
+def test_gutters_of_a_tall_atlas_match_across_strips() -> None:
+    used = np.zeros((2600, 2600), bool)
+    used[1000:1040, 700:710] = True
+    maps = np.zeros((2600, 2600, 1), np.float32)
+    maps[1000:1020], maps[1020:1040] = 0.25, 0.75
+    fill_gutter(maps, used)
+    assert maps[980, 705, 0] == 0.25
+    assert maps[1060, 705, 0] == 0.75
+    assert abs(maps[2500, 0, 0] - 0.5) < 1e-6, "too far away: the mean"
