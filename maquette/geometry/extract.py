@@ -112,7 +112,7 @@ def extract(
     import torch
 
     from ._extract.lattice import Lattice
-    from ._extract.polygonise import polygonise
+    from ._extract.polygonise import interpolated, polygonise
     from ._extract.sampler import Sampler
     from ._extract.walk import Walk, coarse_points, coarse_stride, sample_coarse
 
@@ -130,7 +130,7 @@ def extract(
         lattice = Lattice(shape, block, device)
         walk = Walk(sampler, lattice, threshold, slope)
         cells = walk.descend(samples, stride)
-        vertices, faces = polygonise(cells, lattice, sampler, threshold, refine)
+        vertices, faces = polygonise(cells, lattice, sampler, interpolated(sampler, threshold, refine))
     sampler.check()
     progress.update(1, 1, "surface extracted")
     dense = shape[0] * shape[1] * shape[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,16 @@ class Edges(NamedTuple):
     upper: Tensor
 
 
-def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, level: float, refine: int) -> tuple[Tensor, Tensor]:
+Placing = Callable[[Edges], Tensor]
+"""Crossed edges -> the share of each at which its vertex lies, [n] in [0, 1]."""
+
+
+def interpolated(sampler: Sampler, level: float, refine: int) -> Placing:
+    """Vertices where the field, linear along the edge, crosses the level; then ``refine`` secant steps on the field."""
+    return lambda edges: _shares(edges, sampler, level, refine)
+
+
+def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, placing: Placing) -> tuple[Tensor, Tensor]:
     """World vertices [V, 3] float32 and faces [F, 3] int64 of crossed cells of width 1."""
     reference = extension("marching_cubes.reference")
     where = torch.empty(len(lattice.values), dtype=torch.int32, device=lattice.device)
@@ -31,7 +41,8 @@ def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, level: float, r
     numbers = reference.number_vertices(owned).int()
 
     edges = _edges(cells, lattice, owned)
-    vertices = sampler.world(_at(edges, _shares(edges, sampler, level, refine)))
+    share = placing(edges).clamp(reference.MARGIN, 1.0 - reference.MARGIN)
+    vertices = sampler.world(_at(edges, share))
 
     last = torch.tensor(lattice.shape, device=lattice.device) - 1
     faces = []
@@ -64,7 +75,7 @@ def _shares(edges: Edges, sampler: Sampler, level: float, steps: int) -> Tensor:
         begin, lower = torch.where(below, share, begin), torch.where(below, value, lower)
         end, upper = torch.where(below, end, share), torch.where(below, upper, value)
         share = begin + (end - begin) * reference.crossing(lower, upper, level)
-    return share.clamp(reference.MARGIN, 1.0 - reference.MARGIN)
+    return share
 
 
 def _at(edges: Edges, share: Tensor) -> Tensor:

@@ -100,6 +100,10 @@ class Walk:
             cells = found.low
         return found if levels else self._level(cells, 1)
 
+    def follow(self, seeds: Tensor) -> Cells:
+        """The crossed cells of width 1 among ``seeds`` [n, 3] (each once) and all that are connected to them."""
+        return self._level(seeds.int(), 1)
+
     def _adopt(self, coarse: Tensor, low: Tensor, stride: int) -> None:
         """Carry the coarse samples round busy cells over into the lattice."""
         flat, (_, y, z) = coarse.reshape(-1), coarse.shape
