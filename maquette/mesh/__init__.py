@@ -5,7 +5,21 @@ from __future__ import annotations
 from ..gate import gate
 from .certificate import certify
 from .cleaning import CleanResult, clean
+from .landing import next_path
 from .normals import normalize, smooth_normals
+from .reading import read_mesh
 from .reducing import simplify
+from .writing import write_mesh
 
-__all__ = ["CleanResult", "certify", "clean", "gate", "normalize", "simplify", "smooth_normals"]
+__all__ = [
+    "CleanResult",
+    "certify",
+    "clean",
+    "gate",
+    "next_path",
+    "normalize",
+    "read_mesh",
+    "simplify",
+    "smooth_normals",
+    "write_mesh",
+]

@@ -13,6 +13,7 @@ from ..log import log
 from ..progress import Progress, silent
 from .cleaning import clean
 from .collapsing import collapsed
+from .color import with_vertex_colors
 from .holes import fill_holes
 from .normals import smooth_normals
 from .orientation import outward
@@ -85,16 +86,9 @@ def _manifold(mesh: Mesh, progress: Progress) -> _Start:
 
 def _with_colors(mesh: Mesh) -> Mesh:
     """Vertex colours from the texture, where there is one: its uvs do not survive a change of geometry."""
-    if mesh.uvs is None or mesh.texture is None:
-        return mesh
-    log.info("simplify: the texture becomes vertex colours, for its uvs end with the old geometry; bake afterwards")
-    picture = mesh.texture.base_color
-    height, width = picture.shape[:2]
-    x = np.clip((mesh.uvs[:, 0] % 1.0 * width).astype(int), 0, width - 1)
-    y = np.clip((mesh.uvs[:, 1] % 1.0 * height).astype(int), 0, height - 1)
-    encoded = picture[y, x, :3].astype(np.float64)
-    linear: Any = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return mesh.replace(vertex_colors=linear, uvs=None, texture=None)
+    if mesh.texture is not None and mesh.uvs is not None:
+        log.info("simplify: the texture becomes vertex colours, for its uvs end with the old geometry; bake afterwards")
+    return with_vertex_colors(mesh)
 
 
 def _refuse_impossible(start: _Start, faces: int) -> None:
