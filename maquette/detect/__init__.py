@@ -2,7 +2,7 @@
 
 A backend module has a ``SPEC`` (backends.Spec) and one function::
 
-    def detect(picture: Picture, prompt: str, *, device: str, progress: Progress) -> tuple[Box, ...]
+    def detect(picture: PictureLike, prompt: str, *, device: str, progress: Progress) -> tuple[Box, ...]
 
 Detectors are large language or vision models, so each needs a download; without one, crop the pictures yourself.
 """
@@ -11,14 +11,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..backends import choose, discover, missing_reason
+from ..data import FloatArray
 from ..errors import BadInputError, MissingError
 from ..progress import Progress, silent
 
-if TYPE_CHECKING:
-    from ..image import Picture
+
+class PictureLike(Protocol):
+    """What detection reads of an ``image.Picture`` (a stage imports no other stage)."""
+
+    @property
+    def rgb(self) -> FloatArray:
+        """[H, W, 3] float32 sRGB in [0, 1]."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ def unavailable(name: str) -> str:
 
 
 def detect(
-    picture: Picture, prompt: str, backend: str = "auto", *, device: str = "cpu", progress: Progress | None = None
+    picture: PictureLike, prompt: str, backend: str = "auto", *, device: str = "cpu", progress: Progress | None = None
 ) -> tuple[Box, ...]:
     """Boxes of everything that ``prompt`` names, best first; empty when nothing is found.
 

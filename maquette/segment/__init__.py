@@ -80,8 +80,8 @@ def segment(
     """Find the subject of ``picture``.
 
     method: a backend, or ``auto``: the picture's own alpha when it says something (and no prior is given), else the
-    best available backend. prior: [H, W] in [0, 1], where the subject probably is (a rough mask, or a depth picture with
-    near = 1). Raises BadMaskError when no subject stands out, BadInputError and MissingError for the method.
+    best available backend. prior: [H, W] in [0, 1], where the subject probably is (a rough mask, or a depth picture
+    with near = 1). Raises BadMaskError when no subject stands out, BadInputError and MissingError for the method.
     """
     progress = progress or silent()
     progress.check()
