@@ -1,18 +1,141 @@
-"""Several views -> mesh: the rounded visual hull."""
+"""Several views -> mesh: the rounded visual hull, extracted coarse to fine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...data import FloatArray, Mesh, View
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...data import Camera, FloatArray, Mesh, View
+from ...errors import BadViewsError
+from ...geometry.extract import extract
+from ...geometry.hull import DepthOfView, RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
+from .._cameras import camera_of
+from .agreement import check_agreement
+from .inflated import LEAST
+from .masks import box_side
 
 if TYPE_CHECKING:
     from .. import Settings
+
+EXPONENT = 2.5
+"""Of the superellipse that cross-sections are rounded to: 2 an ellipse, large a box."""
+SCOUT = 64
+"""Samples a side of the pass that finds the box of the hull."""
+BORDER = 2
 
 
 def carved_mesh(
     masks: Sequence[FloatArray], views: Sequence[View], settings: Settings, progress: Progress
 ) -> tuple[Mesh, list[str], dict[str, Any]]:
-    raise NotImplementedError
+    """The rounded hull of ``masks`` [H, W] seen by the cameras of ``views``; notes and figures.
+
+    Raises BadViewsError when the views contradict each other, and names the one to blame.
+    """
+    cameras = [camera_of(view) for view in views]
+    center, radius = region(masks, cameras)
+    cell = 2 * radius / settings.resolution
+    silhouettes = _silhouettes(masks, cameras, center, cell, settings.device, progress.part(0, 0.2))
+    middle = torch.as_tensor(center, dtype=torch.float32, device=settings.device)
+    seen = rays_through(silhouettes, middle, 1.8 * radius, progress.part(0.2, 0.5))
+    notes = check_agreement(views, [s[0] for s in seen], [s[1] for s in seen], 2 * 3.6 * radius / 96)
+    groups = axis_groups(cameras)
+    depths = tuple(_depth(v, along, box, groups) for v, (along, _, box) in enumerate(seen))
+    del seen
+    exponent = float(settings.options.get("exponent", EXPONENT))
+    field = RoundedHull(tuple(silhouettes), groups, depths, exponent, softness=cell)
+    vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.5, 1))
+    return Mesh(vertices, faces), notes, figures
+
+
+def region(masks: Sequence[FloatArray], cameras: Sequence[Camera]) -> tuple[npt.NDArray[np.float64], float]:
+    """Centre [3] and half side of a cube that surely holds the hull: where the cameras' aims meet, and how large the
+    masks are there."""
+    eyes, aims, spans = [], [], []
+    for mask, camera in zip(masks, cameras, strict=True):
+        rows, columns = np.nonzero(mask >= 0.5)
+        k = camera.intrinsics
+        u, v = (columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2
+        aim = camera.cam_to_world[:3, :3] @ np.array([(u - k[0, 2]) / k[0, 0], (k[1, 2] - v) / k[1, 1], -1.0])
+        eyes.append(camera.position)
+        aims.append(aim / np.linalg.norm(aim))
+        spans.append(box_side(mask) / k[0, 0])
+    across = [np.eye(3) - np.outer(a, a) for a in aims]
+    pull = np.eye(3) * 1e-3  # towards the world's origin, where all aims are parallel
+    center = np.linalg.solve(sum(across) + pull, sum(m @ e for m, e in zip(across, eyes, strict=True)))
+    reach = [float((center - e) @ a) for e, a in zip(eyes, aims, strict=True)]
+    if min(reach) <= 0:
+        raise BadViewsError("a camera looks away from the point where the other views meet; check the cameras")
+    return center, 0.75 * max(s * r for s, r in zip(spans, reach, strict=True))
+
+
+def _silhouettes(
+    masks: Sequence[FloatArray],
+    cameras: Sequence[Camera],
+    center: npt.NDArray[np.float64],
+    cell: float,
+    device: str,
+    progress: Progress,
+) -> list[Silhouette]:
+    out = []
+    for index, (mask, camera) in enumerate(zip(masks, cameras, strict=True)):
+        progress.update(index, len(masks), "measure the masks")
+        depth = float(-(camera.cam_to_world[:3, 2] @ (center - camera.position)))
+        pixel = depth / float(camera.intrinsics[0, 0])
+        out.append(Silhouette.of(mask, camera, LEAST * cell / pixel, device))
+    return out
+
+
+def _depth(view: int, along: Tensor, box: tuple[float, ...], groups: tuple[int, ...]) -> DepthOfView:
+    others = [i for i, group in enumerate(groups) if group != groups[view]]
+    if not others:
+        return DepthOfView(along.new_ones(1, 1, 2, 2), box)
+    return DepthOfView(along[others].min(dim=0).values.max(dim=-1).values[None, None], box)
+
+
+def _surface(
+    field: Callable[[Tensor], Tensor],
+    center: npt.NDArray[np.float64],
+    radius: float,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[FloatArray, npt.NDArray[np.int32], dict[str, Any]]:
+    """The surface in a box that fits, with ``resolution`` cells along its longest side."""
+    low, high = _box(field, center, radius, settings.device, progress)
+    cell = float((high - low).max()) / settings.resolution
+    counts = np.ceil((high - low) / cell).astype(int) + 2 * BORDER + 1
+    middle, half = (low + high) / 2, (counts - 1) * cell / 2
+    vertices, faces, stats = extract(
+        field,
+        lower=tuple(middle - half),
+        upper=tuple(middle + half),
+        resolution=(int(counts[0]), int(counts[1]), int(counts[2])),
+        device=settings.device,
+        progress=progress,
+    )
+    figures = {"grid": counts.tolist(), "queried": stats.queried}
+    return vertices.cpu().numpy(), faces.cpu().numpy().astype(np.int32), figures
+
+
+def _box(
+    field: Callable[[Tensor], Tensor], center: npt.NDArray[np.float64], radius: float, device: str, progress: Progress
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Corners of the box of all samples of a coarse grid that may lie within a cell of the inside."""
+    line = torch.linspace(-radius, radius, SCOUT, device=device)
+    grid = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
+    grid = grid + torch.as_tensor(center, dtype=torch.float32, device=device)
+    found = []
+    for layer in grid:
+        progress.check()
+        points = layer.reshape(-1, 3)
+        found.append(points[field(points) > -2 * radius / SCOUT])
+    inside = torch.cat(found)
+    if len(inside) == 0:
+        raise BadViewsError("nothing is left where all views overlap; check their directions and masks")
+    low, high = (x.cpu().numpy().astype(np.float64) for x in (inside.min(0).values, inside.max(0).values))
+    return low, high

@@ -72,7 +72,10 @@ def inflated_mesh(
     progress.update(1, 3, "extract")
     grid = ray_grid(solid, cell)
     vertices, faces, figures = _surface(grid, device, progress.part(1 / 3, 1))
-    return Mesh(to_world(vertices, solid), faces), {"grid": list(grid.shape), **figures}
+    return Mesh(to_world(vertices, solid).astype(np.float32), faces.astype(np.int32)), {
+        "grid": list(grid.shape),
+        **figures,
+    }
 
 
 def cell_size(mask: FloatArray, camera: Camera, resolution: int) -> float:
@@ -97,21 +100,20 @@ def ray_grid(solid: Inflated, cell: float) -> RayGrid:
     row = k[1, 2] + solid.margin - 0.5 - ys / pixel
     column = k[0, 2] + solid.margin - 0.5 + xs / pixel
     where = np.broadcast_arrays(row[None, :], column[:, None])
-    maps = [
-        map_coordinates(m, where, order=3 if m is solid.squared else 1, mode="nearest").astype(np.float32)
-        for m in (solid.squared, solid.middle, solid.stretch)
-    ]
+    squared = map_coordinates(solid.squared, where, order=3, mode="nearest").astype(np.float32)
+    middle, stretch = (map_coordinates(m, where, order=1, mode="nearest") for m in (solid.middle, solid.stretch))
     half = np.sqrt(np.maximum(solid.squared, 0) / solid.stretch)
     zs = _ticks(float((solid.middle - half)[inside].min()), float((solid.middle + half)[inside].max()), cell)
     axes = (xs, ys, zs)
     lower, upper = (tuple(float(a[end]) for a in axes) for end in (0, -1))
-    return RayGrid(*maps, (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2]), (len(xs), len(ys), len(zs)))
+    shape = (len(xs), len(ys), len(zs))
+    return RayGrid(squared, middle, stretch, (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2]), shape)
 
 
 def _ticks(low: float, high: float, cell: float) -> npt.NDArray[np.float64]:
     """Sample positions ``cell`` apart that cover [low, high] with a border of empty cells."""
     count = int(np.ceil((high - low) / cell)) + 2 * BORDER + 1
-    return (low + high) / 2 + (np.arange(count) - (count - 1) / 2) * cell
+    return np.asarray((low + high) / 2 + (np.arange(count) - (count - 1) / 2) * cell, np.float64)
 
 
 def _surface(
