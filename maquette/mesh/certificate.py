@@ -13,6 +13,7 @@ from .topology import (
     Bools,
     Edges,
     Ints,
+    compacted,
     face_components,
     face_crosses,
     face_groups,
@@ -67,10 +68,10 @@ def _usable(mesh: Mesh) -> tuple[npt.NDArray[np.float32], Ints, list[str]]:
     if not finite.all():
         troubles.append(f"{int((~finite).sum())} vertices are NaN or infinite")
         faces = faces[finite[faces].all(axis=1)]
-    used, faces = np.unique(faces, return_inverse=True)
+    used, faces = compacted(faces, len(mesh.vertices))
     points = mesh.vertices[used]
     first, group = weld_equal(points)
-    return points[first], group[faces.reshape(-1, 3)], troubles
+    return points[first], group[faces], troubles
 
 
 def _topology(points: npt.NDArray[np.float32], faces: Ints) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _topology(points: npt.NDArray[np.float32], faces: Ints) -> dict[str, Any]:
     edges = find_edges(faces)
     pairs = edges.pairs()
     against = edges.forward[pairs[:, 0]] != edges.forward[pairs[:, 1]]
-    vertices = len(np.unique(faces))
+    vertices = len(compacted(faces, len(points))[0])
     umbrellas, _ = fans(faces, pairs)
     parts, labels = face_components(faces, edges)
     branching = int((edges.count > 2).sum())
@@ -114,7 +115,7 @@ def _size(points: npt.NDArray[np.float32], faces: Ints, closed: bool) -> dict[st
     """Volume (0 when the surface is open), area and bounds, in world units."""
     nothing = np.zeros(len(faces), np.int64)
     volume = float(signed_volumes(points, faces, nothing, 1)[0]) if closed else 0.0
-    used = points[np.unique(faces)]
+    used = points[compacted(faces, len(points))[0]]
     return {
         "volume": volume,
         "area": float(np.linalg.norm(face_crosses(points, faces), axis=1).sum() / 2.0),

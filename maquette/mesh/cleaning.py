@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from ..data import Mesh
 from ..errors import BadInputError
 from ..progress import Progress, silent
@@ -17,7 +15,7 @@ from .parts import usable, welded_rims, without_collapsed, without_doubles, with
 from .slivers import without_slivers
 from .splitting import split
 from .surface import Surface, to_mesh
-from .topology import face_components
+from .topology import compacted
 
 REPAIRS = ("keep", "fix", "solid")
 
@@ -99,7 +97,7 @@ def _fixed(
         figures |= {"holes": filled.holes, "hole_faces": filled.faces, "open_sheets": filled.sheets}
     surface, turned = outward(surface)
     figures["turned_faces"] += turned
-    figures["parts"] = face_components(surface.faces)[0]
+    figures["parts"] = surface.parts[0]
     return surface
 
 
@@ -109,7 +107,7 @@ def _untouched(mesh: Mesh, surface: Surface, figures: dict[str, Any]) -> bool:
     changes = ("welded", "degenerate_faces", "duplicate_faces", "slivers", "turned_faces", "split_vertices", "holes")
     if not same or any(figures.get(name, 0) for name in changes):
         return False
-    return mesh.uvs is not None or len(np.unique(surface.faces)) == len(mesh.vertices)
+    return mesh.uvs is not None or len(compacted(surface.faces, len(surface.points))[0]) == len(mesh.vertices)
 
 
 _WORDS = (

@@ -11,7 +11,7 @@ from ..progress import Progress
 from .patching import Patch, make_patch
 from .splitting import paired_halves
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, face_components, find_edges, part_areas, signed_volumes
+from .topology import Bools, Floats, Ints, part_areas, signed_volumes
 
 _SHEET = 1e-4
 """A part whose closed volume is below this share of (area / 4.84)^1.5 (the sphere has 1) is a sheet, not a body."""
@@ -29,13 +29,13 @@ class Filled:
 
 def fill_holes(surface: Surface, progress: Progress) -> Filled:
     """Close every hole of a surface that ``split`` has made a manifold."""
-    edges = find_edges(surface.faces)
+    edges = surface.edges
     open_half = np.ones(surface.faces.size, bool)
     open_half[paired_halves(surface, edges).reshape(-1)] = False
     halves = np.flatnonzero(open_half)
     if len(halves) == 0:
         return Filled(surface, 0, 0, 0)
-    parts, labels = face_components(surface.faces, edges)
+    parts, labels = surface.parts
     sheet = _sheets(surface, labels, parts, halves)
     loops = [loop for loop in _loops(surface.faces, halves) if not sheet[labels[loop[0] // 3]]]
     chords = _chords(edges.ends, surface.faces.reshape(-1)[halves], len(surface.points))

@@ -58,7 +58,7 @@ def _mtl(mesh: Mesh, path: Path, textured: bool) -> None:
     lines = ["# Maquette", "newmtl maquette", f"Kd {color[0]:.6g} {color[1]:.6g} {color[2]:.6g}", "Ks 0 0 0", "d 1"]
     lines += ["illum 1", f"Pr {mesh.material.roughness:.6g}", f"Pm {mesh.material.metallic:.6g}"]
     if textured and mesh.texture is not None:
-        keys = {"baseColorTexture": ("map_Kd", ""), "normalTexture": ("norm", "_normal")}
+        keys = {"baseColorTexture": ("map_Kd", "_color"), "normalTexture": ("norm", "_normal")}
         for name, picture in pictures_of(mesh.texture).items():
             if name in keys:
                 key, ending = keys[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .surface import Surface
-from .topology import Bools, Floats, Ints, face_components, find_edges, label_groups, signed_volumes
+from .topology import Bools, Floats, Ints, label_groups, signed_volumes
 
 
 def agreed(surface: Surface) -> tuple[Surface, int]:
@@ -16,7 +16,7 @@ def agreed(surface: Surface) -> tuple[Surface, int]:
     leaves a seam of disagreeing edges to cut.
     """
     count = len(surface.faces)
-    edges = find_edges(surface.faces)
+    edges = surface.edges
     pairs = edges.pairs()
     first, second = pairs[:, 0] // 3, pairs[:, 1] // 3
     crossed = edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]
@@ -60,7 +60,7 @@ def outward(surface: Surface) -> tuple[Surface, int]:
 
     Returns the surface and how many faces were turned.
     """
-    parts, labels = face_components(surface.faces)
+    parts, labels = surface.parts
     volumes = signed_volumes(surface.points, surface.faces, labels, parts)
     inside = _nested(surface, labels, np.abs(volumes))
     wrong = np.where(inside, volumes > 0, volumes < 0)
@@ -74,13 +74,13 @@ def _nested(surface: Surface, labels: Ints, volumes: Floats) -> Bools:
     inside = np.zeros(parts, bool)
     if parts < 2 or parts > _MANY_PARTS:
         return inside
-    low = np.full((parts, 3), np.inf)
-    high = np.full((parts, 3), -np.inf)
+    order = np.argsort(labels, kind="stable")
+    start = np.searchsorted(labels[order], np.arange(parts))
     corner = surface.points[surface.faces]
-    np.minimum.at(low, labels, corner.min(axis=1))
-    np.maximum.at(high, labels, corner.max(axis=1))
+    low = np.minimum.reduceat(corner.min(axis=1)[order], start)
+    high = np.maximum.reduceat(corner.max(axis=1)[order], start)
     for part in range(parts):
-        point = corner[np.argmax(labels == part), 0]
+        point = corner[order[start[part]], 0]
         around = [
             k for k in range(parts)
             if volumes[k] > volumes[part] and (low[k] <= low[part]).all() and (high[k] >= high[part]).all()

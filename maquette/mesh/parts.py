@@ -10,11 +10,10 @@ from .surface import Surface, table_of
 from .topology import (
     Bools,
     Ints,
-    face_components,
+    compacted,
     face_groups,
     find_edges,
     label_groups,
-    magnitude,
     part_areas,
     signed_volumes,
     weld_equal,
@@ -41,10 +40,10 @@ def usable(mesh: Mesh) -> tuple[Surface, int, int]:
             f"none of the {len(mesh.faces)} faces can be used ({outside} point at vertices that do not exist,"
             f" {int((~whole).sum())} have NaN or infinite vertices); the mesh is empty or corrupt"
         )
-    used, index = np.unique(faces, return_inverse=True)
+    used, index = compacted(faces, len(mesh.vertices))
     points = mesh.vertices[used]
     first, group = weld_equal(points)
-    welded = group[index.reshape(-1)].reshape(-1, 3)
+    welded = group[index]
     return Surface(points[first].astype(np.float64), welded, faces, table_of(mesh)), outside, int((~whole).sum())
 
 
@@ -55,11 +54,11 @@ def welded_rims(surface: Surface) -> tuple[Surface, int]:
     whole = surface.kept(_whole(surface.faces))
     if len(whole.faces) == 0:
         return surface, 0
-    edges = find_edges(whole.faces)
+    edges = whole.edges
     rim = np.unique(edges.ends[edges.count == 1])
     if len(rim) == 0:
         return surface, 0
-    close = cKDTree(surface.points[rim]).query_pairs(WELD * magnitude(surface.points), output_type="ndarray")
+    close = cKDTree(surface.points[rim]).query_pairs(WELD * surface.scale, output_type="ndarray")
     if len(close) == 0:
         return surface, 0
     groups, label = label_groups(close, len(rim))
@@ -108,7 +107,7 @@ def without_floaters(surface: Surface, share: float) -> tuple[Surface, int, int]
 
     Where no part encloses a volume, areas are compared. Returns (surface, parts dropped, faces dropped).
     """
-    parts, labels = face_components(surface.faces)
+    parts, labels = surface.parts
     if parts == 1 or share <= 0:
         return surface, 0, 0
     size = np.abs(signed_volumes(surface.points, surface.faces, labels, parts))

@@ -21,7 +21,7 @@ from .parts import usable, without_collapsed, without_doubles, without_floaters
 from .slivers import without_slivers
 from .splitting import split
 from .surface import Rows, Surface
-from .topology import Ints, face_components, find_edges
+from .topology import Ints, compacted, fans, flat_faces
 
 TOLERANCE = 0.02
 """How far the face count may be off, as a share of the target."""
@@ -73,15 +73,26 @@ class _Start:
 def _manifold(mesh: Mesh, progress: Progress) -> _Start:
     """The welded surface of ``mesh``, repaired (never filled) when it is not manifold."""
     look = _with_colors(mesh)
-    plain = look.replace(uvs=None, texture=None, vertex_normals=None)
-    repaired = clean(plain, floaters=0.0, fill_holes=False, progress=progress)
-    for note in repaired.notes:
-        log.info("before simplifying: %s", note)
-    surface = usable(repaired.mesh)[0]
-    edges = find_edges(surface.faces)
-    parts = face_components(surface.faces, edges)[0]
-    open_edges = int((edges.count == 1).sum())
-    return _Start(surface, repaired.mesh, parts, open_edges == 0, open_edges)
+    surface = usable(look)[0]
+    if not _is_manifold(surface):
+        plain = look.replace(uvs=None, texture=None, vertex_normals=None)
+        repaired = clean(plain, floaters=0.0, fill_holes=False, progress=progress)
+        for note in repaired.notes:
+            log.info("before simplifying: %s", note)
+        look = repaired.mesh
+        surface = usable(look)[0]
+    open_edges = int((surface.edges.count == 1).sum())
+    return _Start(surface, look, surface.parts[0], open_edges == 0, open_edges)
+
+
+def _is_manifold(surface: Surface) -> bool:
+    """Two faces at an edge at most, wound alike, one fan per vertex, and no flat faces."""
+    if flat_faces(surface.points, surface.faces, surface.scale).any() or (surface.edges.count > 2).any():
+        return False
+    pairs = surface.edges.pairs()
+    if (surface.edges.forward[pairs[:, 0]] == surface.edges.forward[pairs[:, 1]]).any():
+        return False
+    return fans(surface.faces, pairs)[0] == len(compacted(surface.faces, len(surface.points))[0])
 
 
 def _with_colors(mesh: Mesh) -> Mesh:
@@ -96,8 +107,8 @@ def _refuse_impossible(start: _Start, faces: int) -> None:
     if not start.closed:
         floor = start.parts
     else:
-        edges = find_edges(start.faces)
-        euler = len(np.unique(start.faces)) - len(edges.ends) + len(start.faces)
+        vertices = len(compacted(start.faces, len(start.surface.points))[0])
+        euler = vertices - len(start.surface.edges.ends) + len(start.faces)
         genus = max((2 * start.parts - euler) // 2, 0)
         floor = _least_faces(genus, start.parts)
     if faces * (1 + TOLERANCE) < floor:
@@ -156,7 +167,7 @@ def _library(surface: Surface, faces: int, aggressiveness: float) -> Surface:
     """One run of fast-simplification; it weighs area by quadrics and keeps open borders."""
     import fast_simplification
 
-    used, index = np.unique(surface.faces, return_inverse=True)
+    used, index = compacted(surface.faces, len(surface.points))
     points, triangles = fast_simplification.simplify(
         np.ascontiguousarray(surface.points[used], np.float32),
         np.ascontiguousarray(index.reshape(-1, 3), np.int32),
@@ -188,7 +199,7 @@ def _dressed(surface: Surface, start: _Start) -> Mesh:
     """The reduced surface as a Mesh, with colours and confidence of the nearest points of the original."""
     from scipy.spatial import cKDTree
 
-    used, index = np.unique(surface.faces, return_inverse=True)
+    used, index = compacted(surface.faces, len(surface.points))
     points: Any = surface.points[used]
     look = start.look
     given: dict[str, Any] = {}

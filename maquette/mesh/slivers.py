@@ -5,10 +5,12 @@ Dropping such a face would open a crack; these two moves keep the surface closed
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .surface import Surface
-from .topology import Floats, Ints, flat_faces, magnitude
+from .topology import Bools, Ints, flat_faces
 
 _ROUNDS = 24
 
@@ -19,23 +21,38 @@ def without_slivers(surface: Surface) -> tuple[Surface, int]:
     Moves in one round do not touch each other's neighbourhoods. A face no move can mend without harming the surface's
     manifoldness stays, and certify will count it.
     """
-    moves = 0
+    flat = flat_faces(surface.points, surface.faces, surface.scale)
+    if not flat.any() or flat.all():
+        return surface, 0
+    near = _two_rings(surface, flat)
+    patch, moves = replace(surface, faces=surface.faces[near], rows=surface.rows[near]), 0
     for _ in range(_ROUNDS):
-        flat = np.flatnonzero(flat_faces(surface.points, surface.faces, magnitude(surface.points)))
-        if len(flat) == 0 or len(flat) == len(surface.faces):
+        flat = flat_faces(patch.points, patch.faces, surface.scale)
+        if not flat.any() or flat.all():
             break
-        surface, done = _round(surface, flat)
+        patch, done = _round(patch, np.flatnonzero(flat), surface.faces[~near])
         moves += done
         if done == 0:
             break
-    return surface, moves
+    return surface.kept(~near).joined(patch.faces, patch.rows), moves
 
 
-def _round(surface: Surface, flat: Ints) -> tuple[Surface, int]:
-    """One move for each flat face whose neighbourhood no other move of this round has touched."""
+def _two_rings(surface: Surface, flat: Bools) -> Bools:
+    """[F] the faces around the flat ones that a move looks at."""
+    near = flat
+    for _ in range(3):
+        touched = np.zeros(len(surface.points), bool)
+        touched[surface.faces[near]] = True
+        near = np.asarray(touched[surface.faces].any(axis=1))
+    return near
+
+
+def _round(surface: Surface, flat: Ints, outside: Ints) -> tuple[Surface, int]:
+    """One move for each flat face whose neighbourhood no other move of this round, and no face ``outside``, touches."""
     around = _Around(surface.faces)
     faces, rows = surface.faces.copy(), surface.rows.copy()
     locked = np.zeros(len(surface.points), bool)
+    locked[outside] = True
     dead = np.zeros(len(faces), bool)
     done = 0
     for face in flat.tolist():
@@ -45,8 +62,7 @@ def _round(surface: Surface, flat: Ints) -> tuple[Surface, int]:
         if _move(surface, around, face, faces, rows, dead):
             locked[region] = True
             done += 1
-    kept = Surface(surface.points, faces, rows, surface.table)
-    return kept.kept(~dead), done
+    return replace(surface, faces=faces, rows=rows).kept(~dead), done
 
 
 class _Around:
@@ -78,7 +94,7 @@ class _Around:
         return found
 
 
-def _move(surface: Surface, around: _Around, face: int, faces: Ints, rows: Ints, dead: np.ndarray) -> bool:
+def _move(surface: Surface, around: _Around, face: int, faces: Ints, rows: Ints, dead: Bools) -> bool:
     """Collapse if the shortest side is short beside the longest, else flip the longest; the other one as a fallback."""
     corner = surface.points[surface.faces[face]]
     sides = np.linalg.norm(np.roll(corner, -1, axis=0) - corner, axis=1)
@@ -88,7 +104,7 @@ def _move(surface: Surface, around: _Around, face: int, faces: Ints, rows: Ints,
     return _flip(around, face, long, faces, rows, surface) or _collapse(surface, around, face, short, faces, dead)
 
 
-def _collapse(surface: Surface, around: _Around, face: int, side: int, faces: Ints, dead: np.ndarray) -> bool:
+def _collapse(surface: Surface, around: _Around, face: int, side: int, faces: Ints, dead: Bools) -> bool:
     """Merge the two ends of a side when that keeps the surface manifold (link condition) and turns no face over."""
     keep, gone = int(surface.faces[face, side]), int(surface.faces[face, (side + 1) % 3])
     for a, b in ((keep, gone), (gone, keep)):
@@ -99,7 +115,7 @@ def _collapse(surface: Surface, around: _Around, face: int, side: int, faces: In
         moved = np.setdiff1d(around.of_vertex(b), at_edge)
         before = surface.faces[moved]
         after = np.where(before == b, a, before)
-        if _turned(surface.points, before, after):
+        if _turned(surface, before, after):
             continue
         faces[moved] = after
         dead[at_edge] = True
@@ -107,10 +123,11 @@ def _collapse(surface: Surface, around: _Around, face: int, side: int, faces: In
     return False
 
 
-def _turned(points: Floats, before: Ints, after: Ints) -> bool:
+def _turned(surface: Surface, before: Ints, after: Ints) -> bool:
     """Whether a face with an area changes its normal by more than a right angle."""
+    points = surface.points
     old, new = (np.cross(points[f[:, 1]] - points[f[:, 0]], points[f[:, 2]] - points[f[:, 0]]) for f in (before, after))
-    solid = ~flat_faces(points, before, magnitude(points))
+    solid = ~flat_faces(points, before, surface.scale)
     return bool((np.einsum("fi,fi->f", old, new)[solid] <= 0).any())
 
 

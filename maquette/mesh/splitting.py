@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from .surface import Surface
-from .topology import COLLINEAR, Edges, Floats, Ints, fans, find_edges, magnitude
+from .topology import COLLINEAR, Bools, Edges, Floats, Ints, compacted, fans
 
 _LEAST, _MOST = 16 * COLLINEAR, 1e-4
 """How far a fan moves away from the vertex it shared: shares of the mesh's size."""
+
+
+_TRIES = 200
 
 
 def paired_halves(surface: Surface, edges: Edges) -> Ints:
@@ -71,13 +74,27 @@ def split(surface: Surface) -> tuple[Surface, int]:
 
     Each added vertex moves a hair towards its own faces: programs that weld by position (STL) must not undo the cut.
     """
-    edges = find_edges(surface.faces)
-    links = paired_halves(surface, edges)
+    added = 0
+    for _ in range(_TRIES):
+        links = paired_halves(surface, surface.edges)
+        surface, count = _unfanned(surface, links)
+        added += count
+        crowded = surface.edges.count > 2
+        if not crowded.any():
+            return surface, added
+        # Both ends of such an edge have one fan that meets itself again at the edge: give one side a vertex between.
+        surface = _parted(surface, crowded)
+        added += 1
+    return surface, added
+
+
+def _unfanned(surface: Surface, links: Ints) -> tuple[Surface, int]:
+    """One vertex per umbrella fan, and how many that adds."""
     count, fan = fans(surface.faces, links)
     corners = surface.faces.reshape(-1)
     owner = np.full(count, -1, np.int64)
     owner[fan] = corners
-    if count == len(np.unique(corners)):
+    if count == len(compacted(corners, len(surface.points))[0]):
         return surface, 0
     size = np.bincount(fan, minlength=count)
     order = np.lexsort((np.arange(count), -size, owner))
@@ -90,6 +107,51 @@ def split(surface: Surface) -> tuple[Surface, int]:
     return replace(surface, points=points, faces=vertex[fan].reshape(-1, 3)), len(extra)
 
 
+def _parted(surface: Surface, crowded: Bools) -> Surface:
+    """One pair of faces at each crowded edge is cut in two by a vertex between the ends, pushed into the faces.
+
+    A face takes part at one edge only; the caller asks again for the others.
+    """
+    links = paired_halves(surface, surface.edges)
+    edge = surface.edges.edge[links[:, 0]]
+    todo, busy, seen = [], set(), set()
+    for row in np.flatnonzero(crowded[edge]).tolist():
+        one, two = links[row].tolist()
+        if edge[row] in seen or one // 3 in busy or two // 3 in busy:
+            continue
+        seen.add(edge[row])
+        busy |= {one // 3, two // 3}
+        todo.append((one, two))
+    lonely = np.flatnonzero(crowded[surface.edges.edge])
+    if not todo:  # nothing pairs up at these edges: cut single faces
+        todo = [(int(lonely[0]), -1)]
+    return _with_midpoints(surface, todo)
+
+
+def _with_midpoints(surface: Surface, todo: list[tuple[int, int]]) -> Surface:
+    """Both faces of each pair of half-edges get the same new vertex on that edge."""
+    faces, rows = surface.faces.copy(), surface.rows.copy()
+    points: list[Floats] = []
+    more_faces, more_rows = [], []
+    for pair in todo:
+        new = len(surface.points) + len(points)
+        halves = [half for half in pair if half >= 0]
+        ends = [surface.points[surface.faces[h // 3, [h % 3, (h % 3 + 1) % 3]]].mean(axis=0) for h in halves]
+        apexes = [surface.points[surface.faces[h // 3, (h % 3 + 2) % 3]] for h in halves]
+        way = np.mean(apexes, axis=0) - ends[0]
+        length = max(float(np.linalg.norm(way)), np.finfo(float).tiny)
+        points.append(ends[0] + way / length * min(max(0.02 * length, _LEAST * surface.scale), 0.5 * length))
+        for half in halves:
+            face, k = divmod(half, 3)
+            a, b, c = surface.faces[face, [k, (k + 1) % 3, (k + 2) % 3]]
+            row_a, row_b, row_c = surface.rows[face, [k, (k + 1) % 3, (k + 2) % 3]]
+            faces[face], rows[face] = (a, new, c), (row_a, row_a, row_c)
+            more_faces.append((new, b, c))
+            more_rows.append((row_a, row_b, row_c))
+    whole = replace(surface, points=np.concatenate([surface.points, points]), faces=faces, rows=rows)
+    return whole.joined(np.array(more_faces, np.int64), np.array(more_rows, np.int64))
+
+
 def _nudged(surface: Surface, fan: Ints, owner: Ints, extra: Ints) -> Floats:
     """[N, 3] places for the fans ``extra``: their vertex, moved a little towards the middle of their faces."""
     middle = np.repeat(surface.points[surface.faces].mean(axis=1), 3, axis=0)
@@ -98,7 +160,7 @@ def _nudged(surface: Surface, fan: Ints, owner: Ints, extra: Ints) -> Floats:
     at = surface.points[owner[extra]]
     way = (total / weight[:, None])[extra] - at
     length = np.linalg.norm(way, axis=1, keepdims=True)
-    scale = magnitude(surface.points)
+    scale = surface.scale
     least = np.minimum(_LEAST * scale, 0.5 * length)
     step = np.clip(0.02 * length, least, _MOST * scale)
     return at + way / np.maximum(length, np.finfo(float).tiny) * step

@@ -8,13 +8,25 @@ that belongs to it; writing the mesh back splits the points again where the rows
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data import Mesh
-from .topology import Bools, Floats, Ints, face_crosses, weld_equal
+from .topology import (
+    Bools,
+    Edges,
+    Floats,
+    Ints,
+    compacted,
+    face_components,
+    face_crosses,
+    find_edges,
+    magnitude,
+    weld_equal,
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,30 @@ class Rows:
 
 @dataclass(frozen=True)
 class Surface:
-    """points: [U, 3] float64; faces: [F, 3] into points; rows: [F, 3] into ``table``."""
+    """points: [U, 3] float64; faces: [F, 3] into points; rows: [F, 3] into ``table``.
+
+    What is derived is computed once per surface, and a surface never changes.
+    """
 
     points: Floats
     faces: Ints
     rows: Ints
     table: Rows
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Its edges; no face may repeat a vertex."""
+        return find_edges(self.faces)
+
+    @cached_property
+    def parts(self) -> tuple[int, Ints]:
+        """(count, part of each face), by common edges."""
+        return face_components(self.faces, self.edges)
+
+    @cached_property
+    def scale(self) -> float:
+        """The size that float32 rounding goes by (topology.magnitude)."""
+        return magnitude(self.points)
 
     def kept(self, mask: Bools) -> Surface:
         """Only the faces of ``mask``."""
@@ -69,7 +99,7 @@ def to_mesh(surface: Surface, like: Mesh) -> Mesh:
     corners, rows = surface.faces.reshape(-1), surface.rows.reshape(-1)
     uvs = surface.table.uvs
     if uvs is None:
-        used, index = np.unique(corners, return_inverse=True)
+        used, index = compacted(corners, len(surface.points))
         points: Any = surface.points[used]
     else:
         key = np.column_stack([corners.astype(np.float64), uvs[rows].astype(np.float64)])

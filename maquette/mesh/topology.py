@@ -123,6 +123,13 @@ def weld_equal(points: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     return lowest[appearance].astype(np.int64), group
 
 
+def compacted(indices: npt.NDArray[Any], count: int) -> tuple[Ints, Ints]:
+    """(used [U], renamed like ``indices``): the values that occur among 0 .. count - 1, and the indices into them."""
+    there = np.zeros(count, bool)
+    there[indices] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[indices]
+
+
 def face_crosses(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Floats:
     """[F, 3] normals with the length of twice the area, in double precision."""
     corner = points.astype(np.float64, copy=False)[faces]
