@@ -46,6 +46,12 @@ class SceneField:
         """Empty when the kernel runs."""
         return str(self._ready.reason)
 
+    @property
+    def device(self) -> torch.device:
+        """Where points are evaluated."""
+        device: torch.device = self._ready.planes.device
+        return device
+
     def raw(self, points: Tensor) -> Tensor:
         """[N] log density: ``density = exp(raw)``; points: [N, 3] float32."""
         return self._blocks(points, 1, lambda out: out[:, 0] + self._bias)
