@@ -1,8 +1,8 @@
-"""The visual hull of several soft silhouettes as a field, and its rounded form.
+"""The visual hull of several soft silhouettes as a field, rounded without losing the silhouettes.
 
 A visual hull (Laurentini 1994) is all that fits into the cones of every silhouette. From a handful of views it has
-edges where two cones meet: four views make a ball look like a box. The rounded hull keeps every silhouette exactly and
-gives such cross-sections the shape of a (super)ellipse, which touches each cone where the hull is deepest along the ray.
+edges where two cones meet: four views make a ball look like a box. The rounded hull keeps every silhouette and gives
+such cross-sections the shape of a (super)ellipse that touches each cone where the hull is deepest along the ray.
 """
 
 from __future__ import annotations
@@ -17,27 +17,39 @@ from torch.nn import functional
 
 from ..data import Camera, FloatArray
 from ..progress import Progress
-from .inflate import outline_distance
+from .inflate import outline_distance, squared_thickness
 
 SAME_AXIS = 30.0
 """Degrees: views whose lines of sight differ by less, or by that much less than 180, tell the same about the depth."""
-RAYS, SAMPLES = 96, 96
+RAYS, SAMPLES = 96, 64
 """Rays a side of each view, and samples along each, that find how deep the hull is there."""
 MARGIN = 16
+"""Pixels added around every mask."""
+CREASE = 0.12
+"""Width over which the crease between the cones of a front and a back view is smoothed, as a share of the room there."""
+TOUCH = 0.03
+"""Share of the room along a ray, from its deepest point, within which the rounded hull may still touch the cone."""
 
 
 @dataclass(frozen=True)
 class Silhouette:
-    """The cone of one mask. distance: [1, 1, H, W] signed distance in pixels, with MARGIN pixels more on each side."""
+    """The cone of one mask, as two maps with MARGIN pixels more on each side.
+
+    maps: [1, 2, H, W], the signed distance in pixels and the squared thickness in pixels^2 (``inflate``), both positive
+    inside and zero on the outline; the second is smooth everywhere inside.
+    """
 
     camera: Camera
-    distance: Tensor
+    maps: Tensor
 
     @classmethod
-    def of(cls, mask: FloatArray, camera: Camera, least: float, device: str | torch.device) -> Silhouette:
+    def of(
+        cls, mask: FloatArray, camera: Camera, least: float, device: str | torch.device, progress: Progress
+    ) -> Silhouette:
         """mask: [H, W] in [0, 1]; least: half-width in pixels to which thinner parts are widened."""
         distance = outline_distance(np.pad(mask, MARGIN), least)
-        return cls(camera, torch.as_tensor(distance, device=device)[None, None])
+        squared = squared_thickness(distance, progress)
+        return cls(camera, torch.as_tensor(np.stack([distance, squared])[None], device=device))
 
     def pixels(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """World points [N, 3] -> pixel coordinates [N, 2] and z-depth [N]."""
@@ -50,44 +62,47 @@ class Silhouette:
         return torch.stack([x, y], dim=1), depth
 
     def at(self, points: Tensor) -> Tensor:
-        """World points [N, 3] -> [N] distance to the cone's wall in world units, positive inside."""
+        """World points [N, 3] -> [2, N]: distance to the cone's wall in world units, squared thickness in units^2."""
         pixels, depth = self.pixels(points)
-        value, beyond = sample(self.distance, pixels + MARGIN)
-        return (value - beyond) * depth / float(self.camera.intrinsics[0, 0])
+        values, beyond = sample(self.maps, pixels + MARGIN)
+        scale = depth / float(self.camera.intrinsics[0, 0])
+        return torch.stack([(values[0] - beyond) * scale, (values[1] - MARGIN * beyond) * scale**2])
 
     def rays(self, count: int, near: float, far: float, samples: int) -> tuple[Tensor, Tensor, tuple[float, ...]]:
-        """Points [count^2 * samples, 3] on rays through a grid over the silhouette's box; its distances [count, count]
-        in pixels; and the box (x0, y0, x1, y1) in pixels."""
-        found = (self.distance[0, 0] > 0).nonzero().float() + 0.5 - MARGIN
+        """Points on rays through a grid over the silhouette's box, and what that grid is.
+
+        Returns points [count^2 * samples, 3] between the depths ``near`` and ``far``; the silhouette's own distances
+        [count, count] in pixels; the box (x0, y0, x1, y1) of the grid in pixels.
+        """
+        found = (self.maps[0, 0] > 0).nonzero().float() + 0.5 - MARGIN
         (y0, x0), (y1, x1) = (found.min(0).values - 1).tolist(), (found.max(0).values + 1).tolist()
-        make = {"device": self.distance.device, "dtype": torch.float32}
-        ys, xs = torch.linspace(y0, y1, count, **make), torch.linspace(x0, x1, count, **make)
+        device = self.maps.device
+        ys, xs = torch.linspace(y0, y1, count, device=device), torch.linspace(x0, x1, count, device=device)
         grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1)
         k = self.camera.intrinsics
-        aim = torch.stack(
-            [(grid[..., 0] - k[0, 2]) / k[0, 0], -(grid[..., 1] - k[1, 2]) / k[1, 1], -torch.ones_like(grid[..., 0])],
-            -1,
-        ).to(torch.float32)
-        pose = aim.new_tensor(self.camera.cam_to_world)
-        depth = torch.linspace(max(near, 1e-3), far, samples, **make)
-        points = (aim @ pose[:3, :3].T)[:, :, None] * depth[:, None] + pose[:3, 3]
-        value, _ = sample(self.distance, grid.reshape(-1, 2) + MARGIN)
-        return points.reshape(-1, 3), value.reshape(count, count), (x0, y0, x1, y1)
+        x, y = (grid[..., 0] - float(k[0, 2])) / float(k[0, 0]), (float(k[1, 2]) - grid[..., 1]) / float(k[1, 1])
+        pose = grid.new_tensor(self.camera.cam_to_world)
+        aim = torch.stack([x, y, -torch.ones_like(x)], dim=-1) @ pose[:3, :3].T
+        depth = torch.linspace(max(near, 1e-3), far, samples, device=device)
+        points = aim[:, :, None] * depth[:, None] + pose[:3, 3]
+        values, _ = sample(self.maps, grid.reshape(-1, 2) + MARGIN)
+        return points.reshape(-1, 3), values[0].reshape(count, count), (x0, y0, x1, y1)
 
 
 def sample(image: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Bilinear ``image`` [1, 1, H, W] at pixel coordinates [N, 2] (centre of the first = 0.5), and how far outside
-    the frame each lies, in pixels."""
+    """Bilinear ``image`` [1, C, H, W] at pixel coordinates [N, 2] (centre of the first = 0.5): [C, N]; and how far
+    outside the frame each lies, in pixels [N]."""
     size = pixels.new_tensor([image.shape[3], image.shape[2]])
     inside = torch.minimum(pixels.clamp(min=0.5), size - 0.5)
     grid = (2 * inside / size - 1)[None, None]
-    value = functional.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return value[0, 0, 0], (pixels - inside).norm(dim=1)
+    values = functional.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return values[0, :, 0], (pixels - inside).norm(dim=1)
 
 
 def axis_groups(cameras: Sequence[Camera]) -> tuple[int, ...]:
-    """A number per view, the same for views along one axis (front and back, say)."""
-    axes, groups = [], []
+    """A number per view from 0, the same for views along one axis (front and back, say)."""
+    axes: list[np.ndarray] = []
+    groups = []
     for camera in cameras:
         axis = camera.cam_to_world[:3, 2]
         near = [i for i, other in enumerate(axes) if abs(float(axis @ other)) > np.cos(np.radians(SAME_AXIS))]
@@ -98,11 +113,24 @@ def axis_groups(cameras: Sequence[Camera]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class DepthOfView:
-    """How deep the hull of the other axes is along the rays of one view: room [1, 1, R, R] in world units over ``box``.
+class Rays:
+    """What lies along the rays of one view. along: [views, 2, R, R, S] as ``Silhouette.at`` of every view; own: [R, R]
+    the view's own distance in pixels; box: of the R x R grid in pixels."""
 
-    covered: share of the silhouette whose rays meet the hull of all other views.
-    """
+    along: Tensor
+    own: Tensor
+    box: tuple[float, ...]
+
+    def room(self, others: Sequence[int]) -> DepthOfView:
+        """The room that the views ``others`` leave along each ray."""
+        values = self.along[list(others), 1].min(dim=0).values
+        return DepthOfView(_peak(values)[None, None], self.box)
+
+
+@dataclass(frozen=True)
+class DepthOfView:
+    """room: [1, 1, R, R], how thick (squared, world units) the other views' hull is at its thickest along each ray of
+    a grid over ``box`` (pixels)."""
 
     room: Tensor
     box: tuple[float, ...]
@@ -112,21 +140,29 @@ class DepthOfView:
         x0, y0, x1, y1 = self.box
         count = self.room.shape[2]
         scale = pixels.new_tensor([(count - 1) / (x1 - x0), (count - 1) / (y1 - y0)])
-        return sample(self.room, (pixels - pixels.new_tensor([x0, y0])) * scale + 0.5)[0]
+        return sample(self.room, (pixels - pixels.new_tensor([x0, y0])) * scale + 0.5)[0][0]
+
+
+def _peak(values: Tensor) -> Tensor:
+    """[R, R, S] -> [R, R] the maximum over S of the parabola through the largest sample and its neighbours."""
+    best = values.argmax(dim=-1, keepdim=True).clamp(1, values.shape[-1] - 2)
+    before, here, after = (values.gather(-1, best + shift)[..., 0] for shift in (-1, 0, 1))
+    bend = (2 * here - before - after).clamp(min=1e-12)
+    return here + torch.where(here > 0, (after - before) ** 2 / (8 * bend), 0).clamp(max=bend / 8)
 
 
 def rays_through(
     silhouettes: Sequence[Silhouette], center: Tensor, radius: float, progress: Progress
-) -> list[tuple[Tensor, Tensor, tuple[float, ...]]]:
-    """Per view: distances [views, R, R, S] to every silhouette along its rays, its own [R, R] in pixels, its box."""
+) -> tuple[Rays, ...]:
+    """Every silhouette along the rays of every view, within ``radius`` of ``center`` [3]."""
     out = []
     for view, silhouette in enumerate(silhouettes):
         progress.update(view, len(silhouettes), "look through the views")
         depth = float(silhouette.pixels(center[None])[1])
         points, own, box = silhouette.rays(RAYS, depth - radius, depth + radius, SAMPLES)
         along = torch.stack([_in_blocks(other.at, points, progress) for other in silhouettes])
-        out.append((along.reshape(len(silhouettes), RAYS, RAYS, SAMPLES), own, box))
-    return out
+        out.append(Rays(along.reshape(len(silhouettes), 2, RAYS, RAYS, SAMPLES), own, box))
+    return tuple(out)
 
 
 def _in_blocks(field: Callable[[Tensor], Tensor], points: Tensor, progress: Progress) -> Tensor:
@@ -134,46 +170,63 @@ def _in_blocks(field: Callable[[Tensor], Tensor], points: Tensor, progress: Prog
     for block in points.split(1 << 18):
         progress.check()
         parts.append(field(block))
-    return torch.cat(parts)
+    return torch.cat(parts, dim=-1)
 
 
 @dataclass(frozen=True)
 class RoundedHull:
     """A field over world points, larger = inside, about a distance in world units near the surface.
 
-    Write room_i for how deep, along the ray of view i, the hull of the views on other axes is at its deepest, and
-    o_i = (depth in that hull at the point) / room_i: 1 in the middle of the ray, 0 on a wall of another view. With the
-    two largest o the point is inside where (1 - o_1)^p + (1 - o_2)^p < 1: for two views at right angles the largest
-    (super)ellipse in the rectangle that their cones cut out. On a view's outline o_i = 1 is reached along each ray, so
-    its silhouette stays.
+    With T the squared thickness that the silhouettes of the other axes give a point, and room the largest T along the
+    ray of view i, the lack of view i is 1 - T / room: 0 in the middle of the ray, 1 on a wall of another view. A point
+    is inside where its two least lacks l, m fulfil l^q + m^q < 1, q = exponent / 2: for two views at right angles of
+    stripes |x| < a and |z| < b that is (x / a)^(2q) + (z / b)^(2q) < 1, for two discs it is the ball. On a view's
+    outline lack 0 is reached along each ray, so its silhouette stays.
     """
 
     silhouettes: tuple[Silhouette, ...]
     groups: tuple[int, ...]
     depths: tuple[DepthOfView, ...]
     exponent: float
-    softness: float
+    least: float
 
     def __call__(self, points: Tensor) -> Tensor:
         """points: [N, 3] -> [N]."""
-        values = torch.stack([s.at(points) for s in self.silhouettes])
-        hull = values.min(dim=0).values
-        if len(set(self.groups)) < 2:
-            return hull
-        return torch.minimum(hull, self._rounded(points, values))
-
-    def _rounded(self, points: Tensor, values: Tensor) -> Tensor:
-        lacks, rooms = [], []
-        for view, silhouette in enumerate(self.silhouettes):
-            others = [i for i, group in enumerate(self.groups) if group != self.groups[view]]
-            room = self.depths[view].at(silhouette.pixels(points)[0]).clamp(min=0) + self.softness
-            here = values[others].min(dim=0).values + self.softness
-            lacks.append((1 - here / room).clamp(min=0))
-            rooms.append(room)
-        lack, room = _per_axis(torch.stack(lacks), torch.stack(rooms), self.groups)
+        values = torch.stack([s.at(points)[1] for s in self.silhouettes])
+        rooms = torch.stack(
+            [
+                depth.at(silhouette.pixels(points)[0]).clamp(min=self.least**2)
+                for silhouette, depth in zip(self.silhouettes, self.depths, strict=True)
+            ]
+        )
+        axes = self._axes(values, rooms)
+        lacks = []
+        for view, group in enumerate(self.groups):
+            others = [i for i in range(len(axes)) if i != group]
+            lack = 1 - axes[others].min(dim=0).values / rooms[view]
+            lacks.append(((lack - TOUCH) / (1 - TOUCH)).clamp(min=0))
+        lack, room = _per_axis(torch.stack(lacks), rooms, self.groups)
         least, which = lack.topk(2, dim=0, largest=False)
-        norm = (least**self.exponent).sum(dim=0) ** (1 / self.exponent)
-        return room.gather(0, which).min(dim=0).values * (1 - norm)
+        total = (least ** (self.exponent / 2)).sum(dim=0)
+        return 0.5 * room.gather(0, which).min(dim=0).values.sqrt() * (1 - total.clamp(max=4))
+
+    def _axes(self, values: Tensor, rooms: Tensor) -> Tensor:
+        """[axes, N] thickness that the views along each axis leave, smooth where the cones of two of them meet."""
+        out = []
+        for group in range(max(self.groups) + 1):
+            members = [i for i, g in enumerate(self.groups) if g == group]
+            width = CREASE * rooms[[i for i, g in enumerate(self.groups) if g != group]].min(dim=0).values
+            value = values[members[0]]
+            for member in members[1:]:
+                value = smooth_min(value, values[member], width)
+            out.append(value)
+        return torch.stack(out)
+
+
+def smooth_min(a: Tensor, b: Tensor, width: Tensor) -> Tensor:
+    """The minimum, with a parabola in place of the crease where the two differ by less than ``width``."""
+    near = (1 - (a - b).abs() / width).clamp(min=0)
+    return torch.minimum(a, b) - 0.25 * width * near**2
 
 
 def _per_axis(lack: Tensor, room: Tensor, groups: tuple[int, ...]) -> tuple[Tensor, Tensor]:

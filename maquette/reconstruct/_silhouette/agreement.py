@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from ...data import View
 from ...errors import BadViewsError
+from ...geometry.hull import Rays
 
 REFUSED = 0.75
 """A view of whose silhouette the others leave less than this share contradicts them."""
@@ -15,29 +14,26 @@ DOUBTFUL = 0.93
 """Below this the result carries a note."""
 
 
-def shares(
-    along: Sequence[Tensor], own: Sequence[Tensor], without: int | None = None, slack: float = 0.0
-) -> list[float]:
+def shares(seen: Sequence[Rays], without: int | None = None, slack: float = 0.0) -> list[float]:
     """Per view the share of its silhouette whose rays meet the hull of the other views (1 for the view left out).
 
-    along: per view [views, R, R, S] distances to every silhouette along its rays, world units; own: [R, R] its own
-    distance in pixels; slack: world units by which a ray may miss.
+    slack: world units by which a ray may miss.
     """
     out = []
-    for view, (distances, mine) in enumerate(zip(along, own, strict=True)):
-        others = [i for i in range(len(along)) if i not in (view, without)]
+    for view, rays in enumerate(seen):
+        others = [i for i in range(len(seen)) if i not in (view, without)]
         if not others or view == without:
             out.append(1.0)
             continue
-        room = distances[others].min(dim=0).values.max(dim=-1).values
-        inside = mine > 0
+        room = rays.along[others, 0].min(dim=0).values.max(dim=-1).values
+        inside = rays.own > 0
         out.append(float((room[inside] > -slack).float().mean()))
     return out
 
 
-def check_agreement(views: Sequence[View], along: Sequence[Tensor], own: Sequence[Tensor], slack: float) -> list[str]:
+def check_agreement(views: Sequence[View], seen: Sequence[Rays], slack: float) -> list[str]:
     """Notes on doubtful views; BadViewsError that names the view without which the others agree best."""
-    found = shares(along, own, slack=slack)
+    found = shares(seen, slack=slack)
     worst = min(range(len(views)), key=lambda i: found[i])
     if found[worst] >= REFUSED:
         return [
@@ -47,7 +43,7 @@ def check_agreement(views: Sequence[View], along: Sequence[Tensor], own: Sequenc
         ]
     blamed, rest = worst, found[worst]
     if len(views) > 2:
-        without = [min(shares(along, own, without=k, slack=slack)) for k in range(len(views))]
+        without = [min(shares(seen, without=k, slack=slack)) for k in range(len(views))]
         blamed = max(range(len(views)), key=lambda k: without[k])
         rest = without[blamed]
     other = ", ".join(f"'{v.name}' {s:.0%}" for v, s in zip(views, found, strict=True))

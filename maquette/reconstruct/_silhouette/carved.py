@@ -13,7 +13,7 @@ from torch import Tensor
 from ...data import Camera, FloatArray, Mesh, View
 from ...errors import BadViewsError
 from ...geometry.extract import extract
-from ...geometry.hull import DepthOfView, RoundedHull, Silhouette, axis_groups, rays_through
+from ...geometry.hull import SAMPLES, RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
 from .._cameras import camera_of
 from .agreement import check_agreement
@@ -23,7 +23,7 @@ from .masks import box_side
 if TYPE_CHECKING:
     from .. import Settings
 
-EXPONENT = 2.5
+EXPONENT = 2.3
 """Of the superellipse that cross-sections are rounded to: 2 an ellipse, large a box."""
 SCOUT = 64
 """Samples a side of the pass that finds the box of the hull."""
@@ -43,12 +43,12 @@ def carved_mesh(
     silhouettes = _silhouettes(masks, cameras, center, cell, settings.device, progress.part(0, 0.2))
     middle = torch.as_tensor(center, dtype=torch.float32, device=settings.device)
     seen = rays_through(silhouettes, middle, 1.8 * radius, progress.part(0.2, 0.5))
-    notes = check_agreement(views, [s[0] for s in seen], [s[1] for s in seen], 2 * 3.6 * radius / 96)
+    notes = check_agreement(views, seen, slack=2 * 3.6 * radius / SAMPLES)
     groups = axis_groups(cameras)
-    depths = tuple(_depth(v, along, box, groups) for v, (along, _, box) in enumerate(seen))
-    del seen
+    others = [[i for i, g in enumerate(groups) if g != group] for group in groups]
+    depths = tuple(rays.room(rest) for rays, rest in zip(seen, others, strict=True))
     exponent = float(settings.options.get("exponent", EXPONENT))
-    field = RoundedHull(tuple(silhouettes), groups, depths, exponent, softness=cell)
+    field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
     vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.5, 1))
     return Mesh(vertices, faces), notes, figures
 
@@ -87,15 +87,8 @@ def _silhouettes(
         progress.update(index, len(masks), "measure the masks")
         depth = float(-(camera.cam_to_world[:3, 2] @ (center - camera.position)))
         pixel = depth / float(camera.intrinsics[0, 0])
-        out.append(Silhouette.of(mask, camera, LEAST * cell / pixel, device))
+        out.append(Silhouette.of(mask, camera, LEAST * cell / pixel, device, progress))
     return out
-
-
-def _depth(view: int, along: Tensor, box: tuple[float, ...], groups: tuple[int, ...]) -> DepthOfView:
-    others = [i for i, group in enumerate(groups) if group != groups[view]]
-    if not others:
-        return DepthOfView(along.new_ones(1, 1, 2, 2), box)
-    return DepthOfView(along[others].min(dim=0).values.max(dim=-1).values[None, None], box)
 
 
 def _surface(
