@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SUPERSAMPLE = 2
 _FIELD_OF_VIEW = 30.0
-_ELEVATION = 18.0
-_FILL = 0.80
+_ELEVATION = 15.0
+_FILL = 0.86
 _BACKDROP = ((0.93, 0.93, 0.935), (0.80, 0.80, 0.81))
 """sRGB of the background at the top and at the bottom."""
 _KEY, _FILL_LIGHT, _RIM = (-0.55, 0.75, 0.75), (0.85, 0.15, 0.5), (0.2, 0.6, -0.9)
@@ -57,11 +57,15 @@ def turntable_cameras(mesh: Mesh, views: int, size: int) -> tuple[Camera, ...]:
     center, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2 or 1.0
     distance = 1.1 * radius / math.sin(math.radians(_FIELD_OF_VIEW) / 2)
     cameras = [orbit_camera(360.0 * k / views, _ELEVATION, size, _FIELD_OF_VIEW, distance) for k in range(views)]
-    reach = max(float(np.abs(project(c, mesh.vertices - center)[0] - size / 2).max()) for c in cameras)
+    pixels = [project(camera, mesh.vertices - center)[0] - size / 2 for camera in cameras]
+    low_y, high_y = (float(pick([pick(p[:, 1]) for p in pixels])) for pick in (np.min, np.max))
+    wide = max(float(np.abs(p[:, 0]).max()) for p in pixels)
+    zoom = _FILL * size / max(2 * wide, high_y - low_y, 1e-9)
     out = []
     for camera in cameras:
         k, pose = camera.intrinsics.copy(), camera.cam_to_world.copy()
-        k[[0, 1], [0, 1]] *= _FILL * size / 2 / max(reach, 1e-9)
+        k[[0, 1], [0, 1]] *= zoom
+        k[1, 2] -= zoom * (low_y + high_y) / 2
         pose[:3, 3] += center
         out.append(Camera(k, pose, size, size))
     return tuple(out)
