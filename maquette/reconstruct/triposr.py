@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from . import Settings
     from ._triposr.engine import Asked, Engine
+    from ._triposr.field import SceneField
     from ._triposr.surface import Surface
 
 SPEC = Spec(
@@ -68,14 +69,18 @@ def reconstruct_each(
 ) -> tuple[Reconstruction, ...]:
     """One reconstruction per view, in batches where memory allows; each lies where its camera saw it.
 
+    Views without a camera get one as in ``maquette.reconstruct``; every result is centred with longest side 1.
     Raises WeightsError, BadMaskError, BadInputError, OutOfMemoryLadderError, and what ``progress.check`` raises.
     """
     import torch
 
     from ..memory import own
+    from . import normalised
+    from ._cameras import with_cameras
     from ._triposr.engine import needed_bytes, run_encode
 
     progress, asked = progress or silent(), _asked(settings)
+    views = with_cameras(views, settings)
     images = _images(views, _image_size(settings))
     engine = open_model(settings, progress.part(0.0, 0.3))
     need = needed_bytes(engine, asked.dtype)
@@ -88,7 +93,7 @@ def reconstruct_each(
             part = progress.part(0.6 + 0.4 * index / len(views), 0.6 + 0.4 * (index + 1) / len(views))
             one = _one(engine, view, codes[index], asked, settings, lease, part)
             figures = {**rung, **one.figures, "peak_gpu_mb": round(lease.peak_mb, 1)}
-            out.append(replace(one, notes=(*encoded.notes, *one.notes), figures=figures))
+            out.append(normalised(replace(one, notes=(*encoded.notes, *one.notes), figures=figures)))
     return tuple(out)
 
 
@@ -145,33 +150,43 @@ def _images(views: Sequence[View], size: int) -> Tensor:
 def _one(
     engine: Engine, view: View, codes: Tensor, asked: Asked, settings: Settings, lease: Any, progress: Progress
 ) -> Reconstruction:
+    import torch
+
     from ._triposr.appearance import TriplaneAppearance
     from ._triposr.engine import run_surface
     from ._triposr.frame import to_model, to_world
 
-    done = run_surface(engine, codes, asked, lease, progress)
-    made, field = done.value
     camera = _camera(view)
-    mesh = _mesh(made, to_world(camera))
-    notes = list(done.notes)
-    if made.touched:
-        notes.append(f"{view.name}: the surface reaches the border of the model's volume and was cut off flat there")
-    if asked.device.startswith("cuda") and field.why_no_kernel:
-        notes.append(f"the fused kernel is off: {field.why_no_kernel}")
-    figures: dict[str, Any] = {
-        "rung_surface": done.rung,
+
+    def finish(made: Surface, field: SceneField) -> tuple[Mesh, dict[str, Any], list[str]]:
+        return _mesh(made, to_world(camera)), _figures(made, field), _notes(made, field, view.name, asked)
+
+    done = run_surface(engine, codes, asked, lease, progress, finish)
+    mesh, figures, notes = done.value
+    notes = [*done.notes, *notes]
+    view, fit = _fitted(view, mesh, settings, notes)
+    turn = torch.from_numpy(to_model(camera)).float()
+    appearance = TriplaneAppearance(codes.cpu().float(), engine.network.decoder, engine.config, turn)
+    figures = {"rung_surface": done.rung, **figures, "weights": engine.name, **fit}
+    return Reconstruction(mesh, appearance, (view,), SPEC.name, tuple(notes), figures)
+
+
+def _figures(made: Surface, field: SceneField) -> dict[str, Any]:
+    return {
         "resolution": made.stats.resolution[0],
         "threshold": round(made.threshold, 4),
         "queried_share": round(made.stats.share, 5),
         "points_by": field.method,
-        "weights": engine.name,
     }
-    view, fit = _fitted(view, mesh, settings, notes)
-    import torch
 
-    turn = torch.from_numpy(to_model(camera)).float()
-    appearance = TriplaneAppearance(codes.float().cpu(), engine.network.decoder, engine.config, turn)
-    return Reconstruction(mesh, appearance, (view,), SPEC.name, tuple(notes), {**figures, **fit})
+
+def _notes(made: Surface, field: SceneField, name: str, asked: Asked) -> list[str]:
+    notes = []
+    if made.touched:
+        notes.append(f"{name}: the surface reaches the border of the model's volume and was cut off flat there")
+    if asked.device.startswith("cuda") and field.why_no_kernel:
+        notes.append(f"the fused kernel is off: {field.why_no_kernel}")
+    return notes
 
 
 def _mesh(made: Surface, turn: Any) -> Mesh:

@@ -7,15 +7,17 @@ picture at a time, then weights streamed from RAM, then the CPU), the surface fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import BadInputError, WeightsError
+from ...log import log
 from ...memory import MB, Climbed, Lease, Rung, climb
 from ...progress import Progress, silent
 from .checkpoint import fill, load_network
@@ -24,6 +26,8 @@ from .field import SceneField
 from .network import Network, empty_network, encode
 from .shelf import Shelves
 from .surface import Surface, surface
+
+Made = TypeVar("Made")
 
 PRECISIONS = {"half": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 LARGE, SMALL = 1 << 18, 1 << 14
@@ -188,26 +192,31 @@ def run_encode(engine: Engine, images: Tensor, asked: Asked, lease: Lease, progr
     def attempt(plan: EncodePlan) -> Tensor:
         with lease.stage(f"encode ({'streamed' if plan.streamed else 'resident'}, {plan.device})"):
             codes = engine.encode(images, plan, progress)
-            if plan.dtype == torch.float16 and not bool(torch.isfinite(codes).all()):
+            if bool(torch.isfinite(codes).all()):
+                return codes
+            if plan.dtype == torch.float16:
+                log.warning("half precision overflowed; computing in bfloat16")
                 wider = EncodePlan(plan.device, torch.bfloat16, plan.batch, plan.streamed)
                 codes = engine.encode(images, wider, progress)
-            return codes
+                if bool(torch.isfinite(codes).all()):
+                    return codes
+            raise WeightsError(f"'{engine.name}' gives values that are not finite; it is broken: fetch it again")
 
     rungs = encode_rungs(engine, asked.device, asked.dtype, len(images))
-    done = climb(rungs, attempt, device=asked.device, available=lease.available, what="picture to triplanes")
-    if not bool(torch.isfinite(done.value).all()):
-        raise WeightsError(
-            f"'{engine.name}' gives values that are not finite; the weights are broken: fetch them again"
-        )
-    return done
+    return climb(rungs, attempt, device=asked.device, available=lease.available, what="picture to triplanes")
 
 
 def run_surface(
-    engine: Engine, codes: Tensor, asked: Asked, lease: Lease, progress: Progress
-) -> Climbed[tuple[Surface, SceneField]]:
-    """The surface of one picture's triplanes [3, P, H, W]."""
+    engine: Engine,
+    codes: Tensor,
+    asked: Asked,
+    lease: Lease,
+    progress: Progress,
+    finish: Callable[[Surface, SceneField], Made],
+) -> Climbed[Made]:
+    """What ``finish`` makes of the surface of one picture's triplanes [3, P, H, W]; it runs under the ladder too."""
 
-    def attempt(plan: SurfacePlan) -> tuple[Surface, SceneField]:
+    def attempt(plan: SurfacePlan) -> Made:
         with lease.stage(f"surface {plan.resolution} ({plan.device})"):
             field = engine.field(codes.to(plan.device, plan.dtype), plan.block, kernel=asked.kernel)
             made = surface(
@@ -218,7 +227,7 @@ def run_surface(
                 refine=asked.refine,
                 progress=progress,
             )
-            return made, field
+            return finish(made, field)
 
     rungs = surface_rungs(asked.device, codes.dtype if codes.is_cuda else asked.dtype, asked.resolution)
     return climb(rungs, attempt, device=asked.device, what="triplanes to surface")
