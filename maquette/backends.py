@@ -57,11 +57,23 @@ def discover(package: str, path: list[str]) -> dict[str, ModuleType]:
     for info in pkgutil.iter_modules(path):
         if info.name.startswith("_"):
             continue
-        module = importlib.import_module(f"{package}.{info.name}")
+        try:
+            module = importlib.import_module(f"{package}.{info.name}")
+        except (ImportError, SyntaxError) as error:
+            module = _broken(info.name, error)
         spec = getattr(module, "SPEC", None)
         if isinstance(spec, Spec):
             found[spec.name] = module
     return found
+
+
+def _broken(name: str, error: Exception) -> ModuleType:
+    """A stand-in for a backend file that does not import: it is listed with the reason, and takes nothing else down."""
+    module = ModuleType(name)
+    reason = f"its file does not import ({type(error).__name__}: {error}); reinstall the pack or remove the file"
+    module.SPEC = Spec(name, name, "does not load", default_rank=1000)  # type: ignore[attr-defined]
+    module.unavailable = lambda: reason  # type: ignore[attr-defined]
+    return module
 
 
 def missing_reason(module: ModuleType) -> str:

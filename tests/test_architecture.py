@@ -13,8 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGES = {"image", "detect", "segment", "depth", "reconstruct", "fuse", "mesh", "bake"}
 JOINERS = {"pipeline", "commands", "cli", "preview", "__main__", "doctor", "selftest"}
 SHARED = {"data", "errors", "log", "progress", "memory", "attention", "weights", "child", "backends", "native", "gate"}
-SHARED |= {"geometry", "appearance", "__init__"}
+SHARED |= {"geometry", "appearance", "__init__", "__version__"}
 COMFY = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "nodes", "server", "execution"}
+_COMMITTED = ("maquette", "nodes", "tests", "benchmarks", "training", "workflows", "example_workflows", "locales")
+_COMMITTED += ("web", "docs", "examples", "extensions")
 LIBRARY = sorted((ROOT / "maquette").rglob("*.py"))
 
 
@@ -113,7 +115,7 @@ def test_oldest_constraints_are_the_lower_bounds() -> None:
 def test_no_path_of_a_developers_machine_is_committed() -> None:
     """Nothing in the repository names a folder of the machine it was written on."""
     pattern = re.compile(r"(?<![\w.])/(work|root|home/\w+)/\w")
-    for folder in ("maquette", "nodes", "tests", "benchmarks", "workflows", "web", "docs", "examples", "extensions"):
+    for folder in _COMMITTED:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in {".py", ".md", ".json", ".js", ".sh", ".toml", ".txt"}:
                 assert not pattern.search(path.read_text(encoding="utf-8")), path

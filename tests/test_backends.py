@@ -53,3 +53,19 @@ def test_private_modules_and_modules_without_spec_are_no_backends(
         (package / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert list(discover("stage_for_test", [str(package)])) == ["one"]
+
+
+def test_a_file_that_does_not_import_is_listed_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One broken backend file must not take the whole menu (and with it all of ComfyUI's nodes) away."""
+    package = tmp_path / "stage_with_broken_file"
+    package.mkdir()
+    good = "from maquette.backends import Spec\nSPEC = Spec('good', 'T', 's')\n"
+    for name, text in {"__init__": "", "good": good, "bad": "import no_such_library", "worse": "def ("}.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = discover("stage_with_broken_file", [str(package)])
+    assert sorted(found) == ["bad", "good", "worse"]
+    assert "no_such_library" in missing_reason(found["bad"])
+    assert choose(found, "auto", "x").SPEC.name == "good"
+    with pytest.raises(MissingError, match="does not import"):
+        choose(found, "worse", "x")
