@@ -21,7 +21,7 @@ from .inflate import outline_distance, squared_thickness
 
 SAME_AXIS = 30.0
 """Degrees: views whose lines of sight differ by less, or by that much less than 180, tell the same about the depth."""
-RAYS, SAMPLES = 96, 64
+RAYS, SAMPLES = 96, 40
 """Rays a side of each view, and samples along each, that find how deep the hull is there."""
 MARGIN = 16
 """Pixels added around every mask."""
@@ -68,11 +68,11 @@ class Silhouette:
         scale = depth / float(self.camera.intrinsics[0, 0])
         return torch.stack([(values[0] - beyond) * scale, (values[1] - MARGIN * beyond) * scale**2])
 
-    def rays(self, count: int, near: float, far: float, samples: int) -> tuple[Tensor, Tensor, tuple[float, ...]]:
-        """Points on rays through a grid over the silhouette's box, and what that grid is.
+    def ray_grid(self, count: int) -> tuple[Tensor, Tensor, tuple[float, ...]]:
+        """Rays through a grid over the silhouette's box.
 
-        Returns points [count^2 * samples, 3] between the depths ``near`` and ``far``; the silhouette's own distances
-        [count, count] in pixels; the box (x0, y0, x1, y1) of the grid in pixels.
+        Returns directions [count, count, 3] with z-depth 1; the silhouette's own distances there [count, count] in
+        pixels; the box (x0, y0, x1, y1) of the grid in pixels.
         """
         found = (self.maps[0, 0] > 0).nonzero().float() + 0.5 - MARGIN
         (y0, x0), (y1, x1) = (found.min(0).values - 1).tolist(), (found.max(0).values + 1).tolist()
@@ -81,12 +81,9 @@ class Silhouette:
         grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1)
         k = self.camera.intrinsics
         x, y = (grid[..., 0] - float(k[0, 2])) / float(k[0, 0]), (float(k[1, 2]) - grid[..., 1]) / float(k[1, 1])
-        pose = grid.new_tensor(self.camera.cam_to_world)
-        aim = torch.stack([x, y, -torch.ones_like(x)], dim=-1) @ pose[:3, :3].T
-        depth = torch.linspace(max(near, 1e-3), far, samples, device=device)
-        points = aim[:, :, None] * depth[:, None] + pose[:3, 3]
+        aim = torch.stack([x, y, -torch.ones_like(x)], dim=-1) @ grid.new_tensor(self.camera.cam_to_world[:3, :3]).T
         values, _ = sample(self.maps, grid.reshape(-1, 2) + MARGIN)
-        return points.reshape(-1, 3), values[0].reshape(count, count), (x0, y0, x1, y1)
+        return aim, values[0].reshape(count, count), (x0, y0, x1, y1)
 
 
 def sample(image: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,17 +149,45 @@ def _peak(values: Tensor) -> Tensor:
 
 
 def rays_through(
-    silhouettes: Sequence[Silhouette], center: Tensor, radius: float, progress: Progress
+    silhouettes: Sequence[Silhouette], groups: Sequence[int], center: Tensor, radius: float, progress: Progress
 ) -> tuple[Rays, ...]:
-    """Every silhouette along the rays of every view, within ``radius`` of ``center`` [3]."""
+    """Every silhouette along the rays of every view, within ``radius`` of ``center`` [3].
+
+    Twice: once to find where along each ray the hull of the other axes can be, then finely there, for thin parts.
+    """
     out = []
     for view, silhouette in enumerate(silhouettes):
         progress.update(view, len(silhouettes), "look through the views")
-        depth = float(silhouette.pixels(center[None])[1])
-        points, own, box = silhouette.rays(RAYS, depth - radius, depth + radius, SAMPLES)
-        along = torch.stack([_in_blocks(other.at, points, progress) for other in silhouettes])
-        out.append(Rays(along.reshape(len(silhouettes), 2, RAYS, RAYS, SAMPLES), own, box))
+        middle = float(silhouette.pixels(center[None])[1])
+        aim, own, box = silhouette.ray_grid(RAYS)
+        share = torch.linspace(0, 1, SAMPLES, device=aim.device)
+        near, far = torch.full_like(own, max(middle - radius, 1e-3)), torch.full_like(own, middle + radius)
+        others = [s for s, group in zip(silhouettes, groups, strict=True) if group != groups[view]] or silhouettes
+        depth = near[..., None] + (far - near)[..., None] * share
+        first = _along(others, silhouette.camera, aim, depth, progress)[:, 0].min(dim=0).values
+        near, far = _interval(first, depth)
+        depth = near[..., None] + (far - near)[..., None] * share
+        out.append(Rays(_along(silhouettes, silhouette.camera, aim, depth, progress), own, box))
     return tuple(out)
+
+
+def _interval(values: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
+    """Nearest and farthest depth [R, R] where a distance [R, R, S] can be positive; all of it where it nowhere can."""
+    step = (depth[..., 1:2] - depth[..., :1]) * 1.2
+    possible = values > -step
+    possible |= ~possible.any(dim=-1, keepdim=True)
+    infinite = torch.full_like(depth, torch.inf)
+    near = torch.where(possible, depth, infinite).amin(dim=-1) - step[..., 0]
+    far = torch.where(possible, depth, -infinite).amax(dim=-1) + step[..., 0]
+    return near.clamp(min=1e-3), far
+
+
+def _along(silhouettes: Sequence[Silhouette], camera: Camera, aim: Tensor, depth: Tensor, progress: Progress) -> Tensor:
+    """[views, 2, R, R, S]: ``Silhouette.at`` of each at the points of ``depth`` [R, R, S] along rays [R, R, 3]."""
+    eye = aim.new_tensor(camera.position)
+    points = (aim[:, :, None] * depth[..., None] + eye).reshape(-1, 3)
+    found = [_in_blocks(s.at, points, progress) for s in silhouettes]
+    return torch.stack(found).reshape(len(silhouettes), 2, *depth.shape)
 
 
 def _in_blocks(field: Callable[[Tensor], Tensor], points: Tensor, progress: Progress) -> Tensor:
@@ -189,6 +214,10 @@ class RoundedHull:
     depths: tuple[DepthOfView, ...]
     exponent: float
     least: float
+
+    def bound(self, points: Tensor) -> Tensor:
+        """[N] true distance to the nearest cone's wall, world units: nothing is inside where it is negative."""
+        return torch.stack([s.at(points)[0] for s in self.silhouettes]).min(dim=0).values
 
     def __call__(self, points: Tensor) -> Tensor:
         """points: [N, 3] -> [N]."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from ...data import Camera, FloatArray, Mesh, View
 from ...errors import BadViewsError
 from ...geometry.extract import extract
-from ...geometry.hull import SAMPLES, RoundedHull, Silhouette, axis_groups, rays_through
+from ...geometry.hull import RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
 from .._cameras import camera_of
 from .agreement import check_agreement
+from .facing import FacingHull
 from .inflated import LEAST
 from .masks import box_side
 
@@ -28,6 +28,9 @@ EXPONENT = 2.3
 SCOUT = 64
 """Samples a side of the pass that finds the box of the hull."""
 BORDER = 2
+"""Empty cells around the solid."""
+CRUMB = 0.001
+"""Parts with less than this share of the largest part's volume are left-overs where cones touch, not the subject."""
 
 
 def carved_mesh(
@@ -39,18 +42,48 @@ def carved_mesh(
     """
     cameras = [camera_of(view) for view in views]
     center, radius = region(masks, cameras)
-    cell = 2 * radius / settings.resolution
+    cell = 2 * radius / 1.5 / settings.resolution
     silhouettes = _silhouettes(masks, cameras, center, cell, settings.device, progress.part(0, 0.2))
     middle = torch.as_tensor(center, dtype=torch.float32, device=settings.device)
-    seen = rays_through(silhouettes, middle, 1.8 * radius, progress.part(0.2, 0.5))
-    notes = check_agreement(views, seen, slack=2 * 3.6 * radius / SAMPLES)
     groups = axis_groups(cameras)
-    others = [[i for i, g in enumerate(groups) if g != group] for group in groups]
-    depths = tuple(rays.room(rest) for rays, rest in zip(seen, others, strict=True))
-    exponent = float(settings.options.get("exponent", EXPONENT))
-    field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
+    seen = rays_through(silhouettes, groups, middle, 1.8 * radius, progress.part(0.2, 0.5))
+    notes = check_agreement(views, seen, slack=2 * cell)
+    field: RoundedHull | FacingHull
+    if len(set(groups)) == 1:
+        notes.append("all views look along one axis, so the depth was guessed from the width; add a view from the side")
+        field = FacingHull.of(masks[0], cameras[0], silhouettes, LEAST * cell, progress)
+    else:
+        others = [[i for i, g in enumerate(groups) if g != group] for group in groups]
+        depths = tuple(rays.room(rest) for rays, rest in zip(seen, others, strict=True))
+        exponent = float(settings.options.get("exponent", EXPONENT))
+        field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
+    del seen
     vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.5, 1))
-    return Mesh(vertices, faces), notes, figures
+    faces, dropped = without_crumbs(vertices, faces)
+    if dropped:
+        notes.append(f"{dropped} crumbs left by the carving, each below {CRUMB:.1%} of the largest part, were dropped")
+    return compact(vertices, faces), notes, figures
+
+
+def without_crumbs(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], int]:
+    """The faces of all parts with at least CRUMB of the largest part's volume, and how many parts went."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(vertices)
+    pairs = (np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]]))
+    parts, label = connected_components(coo_matrix((np.ones(len(pairs[0])), pairs), shape=(count, count)), False)
+    corners = vertices[faces].astype(np.float64)
+    signed = (np.cross(corners[:, 0], corners[:, 1]) * corners[:, 2]).sum(axis=1) / 6
+    volume = np.bincount(label[faces[:, 0]], weights=signed, minlength=parts)
+    keep = volume >= CRUMB * volume.max()
+    return faces[keep[label[faces[:, 0]]]], int((~keep).sum())
+
+
+def compact(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> Mesh:
+    """A mesh of the vertices that faces use."""
+    used, index = np.unique(faces, return_inverse=True)
+    return Mesh(vertices[used], index.reshape(-1, 3).astype(np.int32))
 
 
 def region(masks: Sequence[FloatArray], cameras: Sequence[Camera]) -> tuple[npt.NDArray[np.float64], float]:
@@ -92,7 +125,7 @@ def _silhouettes(
 
 
 def _surface(
-    field: Callable[[Tensor], Tensor],
+    field: RoundedHull | FacingHull,
     center: npt.NDArray[np.float64],
     radius: float,
     settings: Settings,
@@ -116,7 +149,7 @@ def _surface(
 
 
 def _box(
-    field: Callable[[Tensor], Tensor], center: npt.NDArray[np.float64], radius: float, device: str, progress: Progress
+    field: RoundedHull | FacingHull, center: npt.NDArray[np.float64], radius: float, device: str, progress: Progress
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Corners of the box of all samples of a coarse grid that may lie within a cell of the inside."""
     line = torch.linspace(-radius, radius, SCOUT, device=device)
@@ -126,7 +159,7 @@ def _box(
     for layer in grid:
         progress.check()
         points = layer.reshape(-1, 3)
-        found.append(points[field(points) > -2 * radius / SCOUT])
+        found.append(points[field.bound(points) > -2 * radius / SCOUT])
     inside = torch.cat(found)
     if len(inside) == 0:
         raise BadViewsError("nothing is left where all views overlap; check their directions and masks")
