@@ -1,4 +1,4 @@
-"""Attention against the definition, batched and packed, for any lengths; flash-attn's call is checked with a stand-in."""
+"""Attention against the definition, batched and packed, for any lengths; flash-attn is checked with a stand-in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TripoSR at full size on a GPU, random weights: the memory contract, half precision, budgets, faults, thirty in a row."""
+"""TripoSR at full size on a GPU, random weights: memory contract, half precision, budgets, faults, thirty in a row."""
 
 from __future__ import annotations
 
