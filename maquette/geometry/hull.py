@@ -26,7 +26,7 @@ RAYS, SAMPLES = 96, 40
 MARGIN = 16
 """Pixels added around every mask."""
 CREASE = 0.12
-"""Width over which the crease between the cones of a front and a back view is smoothed, as a share of the room there."""
+"""Width over which the crease between the cones of a front and a back view is smoothed, as a share of the room."""
 TOUCH = 0.03
 """Share of the room along a ray, from its deepest point, within which the rounded hull may still touch the cone."""
 
@@ -111,17 +111,16 @@ def axis_groups(cameras: Sequence[Camera]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Rays:
-    """What lies along the rays of one view. along: [views, 2, R, R, S] as ``Silhouette.at`` of every view; own: [R, R]
-    the view's own distance in pixels; box: of the R x R grid in pixels."""
+    """What lies along the rays of one view.
 
-    along: Tensor
+    room: what the views on other axes leave; met: [views + 1, R, R] the greatest distance to the cones of all other
+    views along each ray (world units, negative = missed), the k-th without view k, the last without none; own: [R, R]
+    the view's own distance in pixels.
+    """
+
+    room: DepthOfView
+    met: Tensor
     own: Tensor
-    box: tuple[float, ...]
-
-    def room(self, others: Sequence[int]) -> DepthOfView:
-        """The room that the views ``others`` leave along each ray."""
-        values = self.along[list(others), 1].min(dim=0).values
-        return DepthOfView(_peak(values)[None, None], self.box)
 
 
 @dataclass(frozen=True)
@@ -162,13 +161,26 @@ def rays_through(
         aim, own, box = silhouette.ray_grid(RAYS)
         share = torch.linspace(0, 1, SAMPLES, device=aim.device)
         near, far = torch.full_like(own, max(middle - radius, 1e-3)), torch.full_like(own, middle + radius)
-        others = [s for s, group in zip(silhouettes, groups, strict=True) if group != groups[view]] or silhouettes
+        others = [i for i, group in enumerate(groups) if group != groups[view]] or list(range(len(groups)))
         depth = near[..., None] + (far - near)[..., None] * share
-        first = _along(others, silhouette.camera, aim, depth, progress)[:, 0].min(dim=0).values
-        near, far = _interval(first, depth)
+        first = _along([silhouettes[i] for i in others], silhouette.camera, aim, depth, progress)
+        near, far = _interval(first[:, 0].min(dim=0).values, depth)
         depth = near[..., None] + (far - near)[..., None] * share
-        out.append(Rays(_along(silhouettes, silhouette.camera, aim, depth, progress), own, box))
+        along = _along(silhouettes, silhouette.camera, aim, depth, progress)
+        room = DepthOfView(_peak(along[others, 1].min(dim=0).values)[None, None], box)
+        out.append(Rays(room, _met(along[:, 0], view), own))
     return tuple(out)
+
+
+def _met(distances: Tensor, view: int) -> Tensor:
+    """[views, R, R, S] distances along the rays of ``view`` -> ``Rays.met``."""
+    count = len(distances)
+    out = []
+    for without in range(count + 1):
+        others = [i for i in range(count) if i not in (view, without)]
+        nearest = distances[others].min(dim=0).values if others else torch.full_like(distances[0], torch.inf)
+        out.append(nearest.max(dim=-1).values)
+    return torch.stack(out)
 
 
 def _interval(values: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,16 +19,11 @@ def shares(seen: Sequence[Rays], without: int | None = None, slack: float = 0.0)
 
     slack: world units by which a ray may miss.
     """
-    out = []
-    for view, rays in enumerate(seen):
-        others = [i for i in range(len(seen)) if i not in (view, without)]
-        if not others or view == without:
-            out.append(1.0)
-            continue
-        room = rays.along[others, 0].min(dim=0).values.max(dim=-1).values
-        inside = rays.own > 0
-        out.append(float((room[inside] > -slack).float().mean()))
-    return out
+    which = len(seen) if without is None else without
+    return [
+        1.0 if view == without else float((rays.met[which][rays.own > 0] > -slack).float().mean())
+        for view, rays in enumerate(seen)
+    ]
 
 
 def check_agreement(views: Sequence[View], seen: Sequence[Rays], slack: float) -> list[str]:

@@ -51,13 +51,11 @@ def carved_mesh(
     field: RoundedHull | FacingHull
     if len(set(groups)) == 1:
         notes.append("all views look along one axis, so the depth was guessed from the width; add a view from the side")
-        field = FacingHull.of(masks[0], cameras[0], silhouettes, LEAST * cell, progress)
+        field = FacingHull.of(masks[0].shape, silhouettes, LEAST * cell, progress)
     else:
-        others = [[i for i, g in enumerate(groups) if g != group] for group in groups]
-        depths = tuple(rays.room(rest) for rays, rest in zip(seen, others, strict=True))
+        depths = tuple(rays.room for rays in seen)
         exponent = float(settings.options.get("exponent", EXPONENT))
         field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
-    del seen
     vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.5, 1))
     faces, dropped = without_crumbs(vertices, faces)
     if dropped:
@@ -101,6 +99,7 @@ def region(masks: Sequence[FloatArray], cameras: Sequence[Camera]) -> tuple[npt.
     across = [np.eye(3) - np.outer(a, a) for a in aims]
     pull = np.eye(3) * 1e-3  # towards the world's origin, where all aims are parallel
     center = np.linalg.solve(sum(across) + pull, sum(m @ e for m, e in zip(across, eyes, strict=True)))
+    center = np.asarray(center, np.float64)
     reach = [float((center - e) @ a) for e, a in zip(eyes, aims, strict=True)]
     if min(reach) <= 0:
         raise BadViewsError("a camera looks away from the point where the other views meet; check the cameras")
