@@ -18,8 +18,8 @@ from .frame import azimuth_of, elevation_of
 
 ELEVATIONS = tuple(range(-30, 61, 10))
 STEP = 5
-MARGIN = 0.01
-"""An elevation other than the assumed one must win by this much of IoU."""
+DOUBT = 0.001
+"""IoU that every degree away from the assumed elevation must win: round things fit from anywhere."""
 SCALES = (0.6, 1.6)
 SIDE = 96
 
@@ -87,13 +87,22 @@ def _overlap(pixels: npt.NDArray[np.float64], target: _Target) -> float:
     cells = np.clip(cells + pad, 0, [width + 2 * pad - 1, height + 2 * pad - 1])
     seen = np.zeros((height + 2 * pad, width + 2 * pad), bool)
     seen[cells[:, 1], cells[:, 0]] = True
+    seen = ~_grown(~_grown(seen))  # closes the pinholes between splatted points
     wanted = np.zeros_like(seen)
     wanted[pad : pad + height, pad : pad + width] = target.mask
     return float((seen & wanted).sum() / max((seen | wanted).sum(), 1))
 
 
+def _grown(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Every cell and its eight neighbours."""
+    padded = np.pad(cells, 1, mode="edge")
+    rows = padded[:-2] | padded[1:-1] | padded[2:]
+    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+
+
 def _better(best: Fit, start: Fit, other: Fit) -> Fit:
-    return other if other.iou > max(best.iou, start.iou + MARGIN) else best
+    best_score, score = (fit.iou - DOUBT * abs(fit.elevation - start.elevation) for fit in (best, other))
+    return other if score > best_score else best
 
 
 def _tilted(camera: Camera, elevation: float) -> Camera:
