@@ -111,3 +111,23 @@ def _triangles(case: int) -> list[Triangle]:
 
 TRIANGLES: tuple[tuple[Triangle, ...], ...] = tuple(tuple(_triangles(case)) for case in range(256))
 MAX_TRIANGLES = max(len(triangles) for triangles in TRIANGLES)
+
+
+def header() -> str:
+    """The text of ``csrc/table.h``: per case the triangle count, then three edge numbers a triangle (a test
+    compares).
+    """
+    rows = []
+    for triangles in TRIANGLES:
+        edges = [edge for triangle in triangles for edge in triangle]
+        numbers = [len(triangles), *edges, *[0] * (3 * MAX_TRIANGLES - len(edges))]
+        rows.append("{" + ", ".join(map(str, numbers)) + "}")
+    body = ",\n  ".join(rows)
+    return (
+        "// Made by table.py (header()); do not edit. Row: triangle count, then edges; edge = 4 * axis + k.\n"
+        "#pragma once\n"
+        f"#define MAQUETTE_MC_ROW {3 * MAX_TRIANGLES + 1}\n"
+        f"#define MAQUETTE_MC_TABLE {{ \\\n  {body.replace(chr(10), ' ' + chr(92) + chr(10))} \\\n}}\n"
+        "// Lowest corner (bits x, y, z) of each edge.\n"
+        f"#define MAQUETTE_MC_EDGE_LOW {{ {', '.join(str(low) for low, _ in EDGES)} }}\n"
+    )

@@ -1,0 +1,6 @@
+// The operator's one schema. FRAGMENT, because every family of this pack adds to the namespace from its own library.
+#include <torch/library.h>
+
+TORCH_LIBRARY_FRAGMENT(maquette, m) {
+  m.def("marching_cubes(Tensor values, float level) -> (Tensor, Tensor)");
+}
