@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..maquette.data import Mesh
-from ..maquette.errors import BadInputError
+from ..maquette.errors import BadInputError, BadMeshError
 from ._comfy import device as pick_device
 from ._comfy import job
 from ._files import find_mesh, input_meshes, next_slot
@@ -74,7 +74,11 @@ class Load3DAsset(io.ComfyNode):
     def execute(cls, file: str = "", path: str = "") -> io.NodeOutput:
         from ..maquette.mesh import read_mesh
 
-        mesh = read_mesh(find_mesh(path or file)).checked()
+        found = find_mesh(path or file)
+        try:
+            mesh = read_mesh(found).checked()
+        except BadMeshError as error:
+            raise BadMeshError(f"{found.name}: {error}") from error
         return io.NodeOutput(core_mesh(mesh), look_of_mesh(mesh))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trimesh
 from comfy_installs import NONE_FOUND, ROOT, Install, installs
 from comfy_server import Server, serving
 
@@ -40,12 +43,53 @@ def install(request: pytest.FixtureRequest) -> Install:
 
 @pytest.fixture(scope="session")
 def server(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server of ``install`` with the pack."""
+    """A running server of ``install`` with the pack, and what the shipped workflows need in its input folder."""
     with serving(install, tmp_path_factory.mktemp(f"comfyui-{install.version}")) as running:
+        for path in sorted((ROOT / "workflows" / "api").glob("*.json")):
+            for node in json.loads(path.read_text()).values():
+                if node["class_type"] == "LoadImage":
+                    name = node["inputs"]["image"]
+                    path = ROOT / "examples" / name
+                    if not path.exists():
+                        path = tmp_path_factory.mktemp("drawn") / name
+                        drawn_vase(path)
+                    assert running.upload(path, name) == name
+        trimesh.creation.torus(0.4, 0.15).export(running.base / "input" / "torus.ply")
+        (running.base / "input" / "3d").mkdir(exist_ok=True)
+        coloured_cup().export(running.base / "input" / "3d" / "example.glb")
         yield running
 
 
+def drawn_vase(path: Path) -> None:
+    """A shaded, striped vase with alpha."""
+    import numpy as np
+    from PIL import Image
+
+    y, x = np.mgrid[-1:1:512j, -1:1:512j]
+    width = 0.35 + 0.12 * np.sin(4 * y) + 0.05 * y
+    inside = (np.abs(x) < width) & (np.abs(y) < 0.8)
+    shade = np.sqrt(np.clip(1 - (x / width) ** 2, 0, 1))
+    stripes = 0.5 + 0.5 * np.sin(25 * y + 9 * x)
+    rgb = np.dstack([0.9 * shade, (0.3 + 0.5 * stripes) * shade, (0.9 - 0.6 * stripes) * shade])
+    Image.fromarray((np.dstack([rgb, inside]) * 255).astype(np.uint8), "RGBA").save(path)
+
+
+def coloured_cup() -> trimesh.Trimesh:
+    """A mesh in need of cleaning: two overlapping coloured shells, a hole and a crumb."""
+    body = trimesh.creation.icosphere(subdivisions=5, radius=0.5)
+    body.update_faces(body.triangles_center[:, 1] < 0.46)
+    crumb = trimesh.creation.box(extents=[0.02] * 3, transform=trimesh.transformations.translation_matrix([0.8, 0, 0]))
+    mesh = trimesh.util.concatenate([body, crumb])
+    shade = ((mesh.vertices * 3).astype(int).sum(axis=1) % 2)[:, None]
+    mesh.visual.vertex_colors = [[200, 40, 30, 255]] * shade + [[30, 90, 200, 255]] * (1 - shade)
+    return mesh
+
+
 @pytest.fixture(scope="session")
-def pictures() -> Path:
-    """The repository's own example pictures."""
-    return ROOT / "examples"
+def workflow() -> Callable[[str], dict[str, Any]]:
+    """``workflow("single_image")`` -> the API graph that the repository ships."""
+
+    def read(name: str) -> dict[str, Any]:
+        return dict(json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8")))
+
+    return read

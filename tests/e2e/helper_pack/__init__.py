@@ -110,6 +110,29 @@ class TestMeshFacts(io.ComfyNode):
         return io.NodeOutput(ui={"text": [json.dumps(facts)]})
 
 
+class TestSubdivide(io.ComfyNode):
+    """A large mesh from a small one."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="TestSubdivide",
+            category="test",
+            inputs=[io.Mesh.Input("mesh"), io.Int.Input("times", default=1, min=0, max=6)],
+            outputs=[io.Mesh.Output()],
+        )
+
+    @classmethod
+    def execute(cls, mesh, times):
+        import trimesh
+
+        made = trimesh.Trimesh(mesh.vertices[0].numpy(), mesh.faces[0].numpy())
+        for _ in range(times):
+            made = made.subdivide()
+        vertices = torch.from_numpy(np.array(made.vertices, np.float32))
+        return io.NodeOutput(core_class()(vertices[None], torch.from_numpy(np.array(made.faces, np.int64))[None]))
+
+
 class TestTrimesh(io.ComfyNode):
     """A community pack's TRIMESH."""
 
@@ -183,7 +206,7 @@ class TestImage(io.ComfyNode):
 
 class Helpers(ComfyExtension):
     async def get_node_list(self):
-        return [TestVoxelBall, TestMesh, TestMeshFacts, TestTrimesh, TestTrimeshFacts, TestImage]
+        return [TestVoxelBall, TestMesh, TestMeshFacts, TestSubdivide, TestTrimesh, TestTrimeshFacts, TestImage]
 
 
 def comfy_entrypoint():
