@@ -1,0 +1,1 @@
+"""The example pictures and the procedural scenes they were rendered from."""

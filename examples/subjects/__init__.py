@@ -1,0 +1,1 @@
+"""One file per example object; ``scenes.py`` gathers them."""
