@@ -100,7 +100,8 @@ def _bake(
     if uvs == "keep" and mesh.uvs is None:
         raise BadMeshError("uvs: the mesh has none to keep; choose new")
     if uvs == "new":
-        bare = mesh.replace(uvs=None, texture=None)
+        # glTF multiplies vertex colours with the texture, so colours that are baked must go
+        bare = mesh.replace(uvs=None, texture=None, vertex_colors=None)
         mesh = unwrap(bare, size=size, timeout=seconds, progress=progress.part(0.0, 0.5))
     result = bake(mesh, seen.appearance, views=seen.views, size=size, device=on, progress=progress.part(0.5, 1.0))
     return result.mesh, [json.dumps({"coverage": result.coverage}, default=float), *result.notes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ from ..maquette.errors import BadViewsError
 from ._comfy import job
 from ._look import Look, look, look_of_mesh
 from ._meshes import core_mesh, one_mesh
-from ._schema import APPEARANCE, advanced, mesh_input, schema
+from ._schema import APPEARANCE, advanced, choice, mesh_input, schema
 from .image import NAMES
+
+POSES = ("by name", "aligned", "search")
 
 
 class FuseViews(io.ComfyNode):
@@ -35,15 +36,16 @@ class FuseViews(io.ComfyNode):
             search_aliases=["register", "icp", "align meshes", "merge"],
             inputs=[
                 *sockets,
-                io.Boolean.Input(
-                    "turned",
-                    default=False,
-                    tooltip="Off: every mesh was made as if its picture were the front; the names say how to turn it."
-                    " On: the meshes stand in one common frame already.",
+                io.Combo.Input(
+                    "poses",
+                    options=list(POSES),
+                    default="by name",
+                    tooltip="by name = each mesh was made as if its picture were the front, its socket says how to turn"
+                    " it; aligned = all stand in one frame already; search = find the turn (slow, less sure).",
                 ),
                 io.Float.Input(
                     "threshold",
-                    default=0.6,
+                    default=0.5,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -68,44 +70,53 @@ class FuseViews(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, turned: bool = False, threshold: float = 0.6, resolution: int = 128, **sockets: Any
+        cls, poses: str = "by name", threshold: float = 0.5, resolution: int = 128, **sockets: Any
     ) -> io.NodeOutput:
         from ..maquette.fuse import fuse
 
+        choice(poses, POSES, "poses")
         names = [name for name in NAMES if sockets.get(name) is not None]
         if not names:
             raise BadViewsError("no mesh is connected; connect at least one, for example to front")
         found = [one_mesh(sockets[name], name) for name in names]
-        rotations = None if turned else [turn_of(name) for name in names]
         fused = fuse(
-            found, names=names, rotations=rotations, threshold=threshold, resolution=resolution, progress=job()
+            found,
+            names=names,
+            rotations=_priors(poses, names),
+            threshold=threshold,
+            resolution=resolution,
+            progress=job(),
         )
-        return io.NodeOutput(core_mesh(fused.mesh), _joint_look(names, sockets, fused), "\n".join(_said(fused)))
+        return io.NodeOutput(core_mesh(fused.mesh), _joint_look(sockets, fused), "\n".join(_said(fused)))
 
 
-def turn_of(name: str) -> np.ndarray[Any, Any]:
-    """[4, 4] that turns an object seen from its front so that this side looks towards view ``name``."""
-    from ..maquette.geometry.camera import preset_camera
+def _priors(poses: str, names: list[str]) -> Any:
+    """What ``fuse`` takes as first guess of each mesh's turn."""
+    from ..maquette.fuse import preset_rotations
 
-    out = np.eye(4)
-    out[:3, :3] = preset_camera(name).cam_to_world[:3, :3]
-    return out
+    if poses == "search":
+        return None
+    return preset_rotations(names) if poses == "by name" else [np.eye(4)] * len(names)
 
 
-def _joint_look(names: list[str], sockets: dict[str, Any], fused: Any) -> Look:
+def _joint_look(sockets: dict[str, Any], fused: Any) -> Look:
     """The looks of the accepted views, moved with their meshes, the first view first."""
     from ..maquette.appearance import Layered
 
     looks = []
-    for name, transform, fit in zip(names, fused.transforms, fused.views, strict=True):
-        given = sockets.get(f"{name}_appearance")
-        if given is not None and fit.accepted:
-            looks.append(look(given).moved(np.asarray(transform, np.float64)))
+    for view in fused.views:
+        given = sockets.get(f"{view.name}_appearance")
+        if given is not None and view.accepted:
+            looks.append(look(given).moved(np.asarray(view.transform, np.float64)))
     if not looks:
         return look_of_mesh(fused.mesh)
-    return Look(Layered(tuple(x.appearance for x in looks)), tuple(view for x in looks for view in x.views))
+    return Look(Layered(tuple(x.appearance for x in looks)), tuple(photo for x in looks for photo in x.views))
 
 
 def _said(fused: Any) -> list[str]:
     """One JSON line per view, then the stage's notes."""
-    return [*(json.dumps(asdict(fit), default=float) for fit in fused.views), *fused.notes]
+    keys = ("name", "accepted", "fitness", "rmse", "method")
+    return [
+        *(json.dumps({key: getattr(view, key) for key in keys}, default=float) for view in fused.views),
+        *fused.notes,
+    ]

@@ -139,7 +139,6 @@ def serving(install: Install, folder: Path) -> Iterator[Server]:
     port, log = free_port(), folder / "server.log"
     command = [str(install.python), "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)]
     command += ["--disable-auto-launch", "--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
-    command += ["--disable-api-nodes"]
     with log.open("wb") as sink:
         process = subprocess.Popen(
             command, cwd=install.source, env=install.environment(), stdout=sink, stderr=subprocess.STDOUT
