@@ -16,7 +16,7 @@ from ..geometry.normals import vertex_normals
 from ..log import log
 from ..progress import Progress, silent
 
-METHODS = ("xatlas",)
+METHODS = ("xatlas", "fast")
 SIZES = (16, 8192)
 """Smallest and largest side of a texture, texels."""
 _OVERLAP = 0.01
@@ -69,7 +69,14 @@ def unwrap_with_map(
     check_size(size)
     mesh.checked()
     limit = max(120.0, 0.01 * len(mesh.faces)) if timeout is None else timeout
-    answer, notes = _xatlas(mesh, size, limit, progress or silent())
+    progress = progress or silent()
+    notes: tuple[str, ...] = ()
+    if method == "fast":
+        from ._fast import fast_layout
+
+        answer = fast_layout(_unit_size(mesh), mesh.faces, size, padding(size), progress)
+    else:
+        answer, notes = _xatlas(mesh, size, limit, progress)
     return _built(mesh, answer, size, notes)
 
 

@@ -1,0 +1,133 @@
+"""From flat charts to an atlas: turn each into its tightest box, scale, draw the bitmaps, pack, place the corners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...progress import Progress
+from .charts import Ints, Reals
+from .flatten import Complexes
+from .packing import Mask, pack
+
+_ANGLES = 24
+_CELLS = 576
+"""Side of the bitmap that the whole atlas is packed on, if ``_EXPECTED`` of it is used in the end."""
+_EXPECTED = 0.66
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """uv: [W] complex in [0, 1]; utilisation: share of the square that the triangles cover."""
+
+    uv: Complexes
+    utilisation: float
+
+
+def arrange(flat: Complexes, faces: Ints, chart: Ints, size: int, padding: int, progress: Progress) -> Atlas:
+    """flat: [W] plane coordinates; faces: [F, 3]; chart: [W] of each corner; padding: texels between charts."""
+    count = int(chart.max()) + 1
+    flat = _boxed(flat, chart, count)
+    area = float(np.abs(_areas(flat, faces)).sum())
+    scale = _CELLS * np.sqrt(_EXPECTED / max(area, 1e-30))  # cells per world unit
+    gap = max(1, round(padding * _CELLS / size))
+    drawn = flat * scale
+    masks, low = _bitmaps(drawn, faces, chart, count)
+    placed, side = pack(masks, gap, progress)
+    uv = np.empty_like(drawn)
+    turns = np.array([p.turns for p in placed])
+    corner = np.array([complex(p.left, p.top) for p in placed])
+    shape = np.array([complex(m.shape[1], m.shape[0]) for m in masks])
+    local = drawn - low[chart]
+    for turn in range(4):
+        here = turns[chart] == turn
+        uv[here] = _turned(local[here], shape[chart[here]], turn)
+    uv += corner[chart]
+    uv /= side
+    return Atlas(uv, area * scale**2 / side**2)
+
+
+def _turned(local: Complexes, shape: Complexes, turn: int) -> Complexes:
+    """Where numpy.rot90 (rows downwards = imaginary part) puts points of a picture of ``shape`` (width + 1j height)."""
+    x, y, width, height = local.real, local.imag, shape.real, shape.imag
+    if turn == 0:
+        return local
+    if turn == 1:
+        return y + 1j * (width - x)
+    if turn == 2:
+        return (width - x) + 1j * (height - y)
+    return (height - y) + 1j * x
+
+
+def _boxed(flat: Complexes, chart: Ints, count: int) -> Complexes:
+    """Every chart turned so that its bounding box is smallest."""
+    order = np.argsort(chart, kind="stable")
+    starts = np.searchsorted(chart[order], np.arange(count))
+    points = flat[order]
+    best, choice = np.full(count, np.inf), np.zeros(count)
+    for angle in np.arange(_ANGLES) * (np.pi / 2 / _ANGLES):
+        turned = points * np.exp(1j * angle)
+        wide = np.maximum.reduceat(turned.real, starts) - np.minimum.reduceat(turned.real, starts)
+        high = np.maximum.reduceat(turned.imag, starts) - np.minimum.reduceat(turned.imag, starts)
+        better = wide * high < best - 1e-12
+        best, choice = np.where(better, wide * high, best), np.where(better, angle, choice)
+    return flat * np.exp(1j * choice)[chart]
+
+
+def _bitmaps(drawn: Complexes, faces: Ints, chart: Ints, count: int) -> tuple[list[Mask], Complexes]:
+    """Cells that each chart touches, and the lower corner [C] of its bitmap, half a cell below its box."""
+    import torch
+
+    from ...geometry.raster import rasterize
+
+    low = np.full(count, np.inf), np.full(count, np.inf)
+    high = np.full(count, -np.inf), np.full(count, -np.inf)
+    for k, part in enumerate((drawn.real, drawn.imag)):
+        np.minimum.at(low[k], chart, part)
+        np.maximum.at(high[k], chart, part)
+    corner = (low[0] - 0.5) + 1j * (low[1] - 0.5)
+    shape = np.stack([np.ceil(high[k] - low[k] + 1).astype(int) for k in (1, 0)], axis=1)  # rows, columns
+    shelf, size = _shelves(shape)
+    sub = 2 * (drawn - corner[chart] + (shelf[:, 1] + 1j * shelf[:, 0])[chart])
+    points = torch.tensor(np.stack([sub.real, sub.imag, np.zeros(len(sub))], axis=1))
+    fine = rasterize(points, torch.tensor(faces), 2 * size[1], 2 * size[0]).covered.numpy()
+    border = _border(sub, faces)
+    fine[border.imag.astype(int), border.real.astype(int)] = True
+    cells: Mask = np.logical_or.reduce(fine.reshape(size[0], 2, size[1], 2), axis=(1, 3))
+    masks = [
+        cells[top : top + rows, left : left + columns].copy()
+        for (top, left), (rows, columns) in zip(shelf.tolist(), shape.tolist(), strict=True)
+    ]
+    return masks, corner
+
+
+def _border(drawn: Complexes, faces: Ints) -> Complexes:
+    """Points along the borders, less than a cell apart: slivers between the cell centres must be kept free too."""
+    start, end = faces.reshape(-1), np.roll(faces, -1, axis=1).reshape(-1)
+    key = np.minimum(start, end) * len(drawn) + np.maximum(start, end)
+    _, first, uses = np.unique(key, return_index=True, return_counts=True)
+    start, end = start[first[uses != 2]], end[first[uses != 2]]
+    along = drawn[end] - drawn[start]
+    steps = np.ceil(np.abs(along)).astype(np.int64) + 1
+    which = np.repeat(np.arange(len(start)), steps)
+    step = np.arange(len(which)) - np.repeat(np.cumsum(steps) - steps, steps)
+    return np.concatenate([drawn[start[which]] + along[which] * (step / steps[which]), drawn[end]])
+
+
+def _shelves(shape: Ints) -> tuple[Ints, tuple[int, int]]:
+    """Boxes set side by side in rows, tallest first: (top, left) of each [C, 2] and the (rows, columns) they take."""
+    width = max(int(np.sqrt((shape[:, 0] * shape[:, 1]).sum()) * 1.2), int(shape[:, 1].max()))
+    out, top, left, tall = np.zeros_like(shape), 0, 0, 0
+    for index in np.lexsort((np.arange(len(shape)), -shape[:, 0])):
+        rows, columns = shape[index]
+        if left + columns > width:
+            top, left, tall = top + tall, 0, 0
+        out[index] = (top, left)
+        left, tall = left + int(columns), max(tall, int(rows))
+    return out, (top + tall, width)
+
+
+def _areas(flat: Complexes, faces: Ints) -> Reals:
+    a, b, c = (flat[faces[:, k]] for k in range(3))
+    return ((b - a).conj() * (c - a)).imag / 2
