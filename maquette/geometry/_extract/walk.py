@@ -17,7 +17,7 @@ from torch.nn.functional import max_pool3d
 from .lattice import Lattice
 from .sampler import Sampler
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Cells handled at once: bounds the temporaries of one step."""
 
 FACE_MASKS = tuple(sum(1 << c for c in range(8) if (c >> axis & 1) == side) for axis in range(3) for side in (0, 1))
@@ -131,8 +131,7 @@ class Walk:
         found = []
         few = False
         while len(cells):
-            self._sample(cells, stride, few)
-            fresh = [self._crossed(part, stride) for part in cells.split(CHUNK)]
+            fresh = [self._open(part, stride, few) for part in cells.split(CHUNK)]
             found += fresh
             cells, few = self._beyond(fresh, stride), True
             self.rounds += 1
@@ -140,24 +139,19 @@ class Walk:
             return Cells(cells, cells.new_empty(0, dtype=torch.uint8), cells.new_empty((0, 8)))
         return Cells(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _sample(self, cells: Tensor, stride: int, few: bool) -> None:
-        """Give every corner of the cells a value, and mark the cells as looked at."""
-        lattice, hints = self.lattice, []
-        for part in cells.split(CHUNK):
-            corners = lattice.corners(part, stride)
-            lattice.ensure(corners.block)
-            addresses = lattice.addresses(corners)
-            lattice.visited[addresses[:, 0]] = stride.bit_length()
-            lattice.ask(addresses)
-            hints.append(addresses)
-        asked = lattice.asked(torch.cat(hints) if few else None)
-        for some in asked.split(self.sampler.batch):
+    def _open(self, cells: Tensor, stride: int, few: bool) -> Cells:
+        """Sample the corners of cells nobody looked at; those that go on: crossed, or (above width 1) within reach."""
+        lattice = self.lattice
+        corners = lattice.corners(cells, stride)
+        lattice.ensure(corners.block)
+        addresses = lattice.addresses(corners)
+        del corners
+        lattice.visited[addresses[:, 0]] = stride.bit_length()
+        lattice.ask(addresses)
+        for some in lattice.asked(addresses if few else None).split(self.sampler.batch):
             lattice.store(some, self.sampler(lattice.coordinates(some)))
 
-    def _crossed(self, cells: Tensor, stride: int) -> Cells:
-        """Those of the cells that go on: crossed by the surface, or (above width 1) within reach of it."""
-        addresses = self.lattice.addresses(self.lattice.corners(cells, stride))
-        values = self.lattice.values[addresses]
+        values = lattice.values[addresses]
         weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=cells.device)
         case = ((values > self.level).to(torch.uint8) * weights).sum(dim=1, dtype=torch.uint8)
         keep = (case != 0) & (case != 255)
@@ -168,22 +162,32 @@ class Walk:
 
     def _beyond(self, fresh: list[Cells], stride: int) -> Tensor:
         """Cells across a crossed face that nobody looked at yet, each once: [n, 3] int32."""
-        doors = []
-        for cells in fresh:
-            for side, mask in enumerate(FACE_MASKS):
-                bits = cells.case & mask
-                rows = torch.nonzero((bits != 0) & (bits != mask)).squeeze(1)
-                step = torch.zeros(3, dtype=torch.int32, device=rows.device)
-                step[side // 2] = stride if side % 2 else -stride
-                doors.append(cells.low[rows] + step)
+        doors = [self._unseen(cells, side, stride) for cells in fresh for side in range(6)]
         beyond = torch.cat(doors)
         beyond = beyond[self._inside(beyond, stride)].long()
-        beyond = beyond[~self._seen(beyond, stride)]
+        addresses = self.lattice.point_addresses(beyond)
+        seen = (addresses >= 0) & (self.lattice.visited[addresses.clamp(min=0)] == stride.bit_length())
+        beyond = beyond[~seen]
         _, y, z = self.lattice.shape
         keys = torch.unique((beyond[:, 0] * y + beyond[:, 1]) * z + beyond[:, 2])
         return torch.stack([keys // (y * z), keys // z % y, keys % z], dim=1).int()
 
-    def _seen(self, cells: Tensor, stride: int) -> Tensor:
-        addresses = self.lattice.point_addresses(cells)
-        visited = self.lattice.visited[addresses.clamp(min=0)]
-        return (addresses >= 0) & (visited == stride.bit_length())
+    def _unseen(self, cells: Cells, side: int, stride: int) -> Tensor:
+        """[n, 3] int32 neighbours across the crossed faces of one side; most of those already seen are sifted out.
+
+        The neighbour's address is that of our own corner, or lies in the same block: no table is asked.
+        """
+        lattice, axis, mask = self.lattice, side // 2, FACE_MASKS[side]
+        bits = cells.case & mask
+        rows = torch.nonzero((bits != 0) & (bits != mask)).squeeze(1)
+        if side % 2:
+            near = cells.corners[rows, 1 << axis].long()
+            known = cells.low[rows, axis] + stride < lattice.shape[axis]
+        else:
+            here, step = cells.corners[rows, 0].long(), lattice.block ** (2 - axis)
+            known = here // step % lattice.block >= stride
+            near = torch.where(known, here - stride * step, here)
+        rows = rows[~(known & (lattice.visited[near] == stride.bit_length()))]
+        offset = torch.zeros(3, dtype=torch.int32)
+        offset[axis] = stride if side % 2 else -stride
+        return cells.low[rows] + offset.to(cells.low.device)
