@@ -48,7 +48,7 @@ class BakeTexture(io.ComfyNode):
                 io.Float.Input(
                     "unwrap_minutes",
                     default=5.0,
-                    min=0.1,
+                    min=0.5,
                     max=120.0,
                     step=0.5,
                     tooltip="Give up unwrapping after this.",

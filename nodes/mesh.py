@@ -96,7 +96,7 @@ class SimplifyMesh(io.ComfyNode):
                 io.Int.Input(
                     "faces",
                     default=20_000,
-                    min=20,
+                    min=100,
                     max=10_000_000,
                     step=100,
                     tooltip="How many triangles to keep. A mesh that has fewer passes unchanged.",

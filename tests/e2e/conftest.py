@@ -50,28 +50,13 @@ def server(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 if node["class_type"] == "LoadImage":
                     name = node["inputs"]["image"]
                     path = ROOT / "examples" / name
-                    if not path.exists():
-                        path = tmp_path_factory.mktemp("drawn") / name
-                        drawn_vase(path)
+                    if not path.exists():  # fox_front.png is examples/fox/front.png
+                        path = ROOT / "examples" / name.replace("_", "/", 1)
                     assert running.upload(path, name) == name
         trimesh.creation.torus(0.4, 0.15).export(running.base / "input" / "torus.ply")
         (running.base / "input" / "3d").mkdir(exist_ok=True)
         coloured_cup().export(running.base / "input" / "3d" / "example.glb")
         yield running
-
-
-def drawn_vase(path: Path) -> None:
-    """A shaded, striped vase with alpha."""
-    import numpy as np
-    from PIL import Image
-
-    y, x = np.mgrid[-1:1:512j, -1:1:512j]
-    width = 0.35 + 0.12 * np.sin(4 * y) + 0.05 * y
-    inside = (np.abs(x) < width) & (np.abs(y) < 0.8)
-    shade = np.sqrt(np.clip(1 - (x / width) ** 2, 0, 1))
-    stripes = 0.5 + 0.5 * np.sin(25 * y + 9 * x)
-    rgb = np.dstack([0.9 * shade, (0.3 + 0.5 * stripes) * shade, (0.9 - 0.6 * stripes) * shade])
-    Image.fromarray((np.dstack([rgb, inside]) * 255).astype(np.uint8), "RGBA").save(path)
 
 
 def coloured_cup() -> trimesh.Trimesh:

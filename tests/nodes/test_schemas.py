@@ -86,6 +86,17 @@ def test_execute_takes_what_the_schema_offers(pack: Any) -> None:
                 assert taken[socket.id].default == socket.default, f"{node.__name__}.{socket.id}: two defaults"
 
 
+def test_defaults_lie_on_the_widgets_grid(schemas: list[Any]) -> None:
+    """The page rounds a number to min + k * step: a default off that grid would change by itself."""
+    for schema in schemas:
+        for socket in schema.inputs:
+            settings = socket.settings
+            if "step" in settings:
+                steps = (settings["default"] - settings["min"]) / settings["step"]
+                assert abs(steps - round(steps)) < 1e-6, f"{schema.node_id}.{socket.id}"
+                assert settings["min"] <= settings["default"] <= settings["max"]
+
+
 def test_mesh_sockets_take_trimesh_everywhere(schemas: list[Any]) -> None:
     """Whatever takes MESH takes TRIMESH too."""
     kinds = [(s.node_id, x.id, x.kind) for s in schemas for x in s.inputs if "MESH" in x.kind and x.kind != "TRIMESH"]
