@@ -1,0 +1,70 @@
+"""GrabCut (Rother et al. 2004) of OpenCV, started from our own object prior.
+
+OpenCV is used when it is there and never asked for: a second distribution of it beside an existing one breaks both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..backends import Spec
+from ..data import FloatArray
+from ..progress import Progress
+
+if TYPE_CHECKING:
+    from . import PictureLike
+    from ._mixture import Doubles
+    from ._prior import Guess
+
+SPEC = Spec(
+    name="grabcut",
+    title="GrabCut (OpenCV)",
+    summary="Graph cut on colour mixtures, for those who have OpenCV (cv2) already.",
+    licence="Apache-2.0",
+    requires=("cv2",),
+    default_rank=40,
+)
+WORK = 400
+"""Longer side in pixels of the reduced copy."""
+ROUNDS = 5
+
+
+def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray:
+    """[H, W] soft mask. BadMaskError when nothing stands out from the background."""
+    del device
+    from ._finish import finish
+    from ._prior import guess
+    from ._reduced import reduced_lab, resized
+
+    lab = reduced_lab(picture.rgb, WORK, picture.name)
+    shape = (lab.shape[0], lab.shape[1])
+    hint = None if prior is None else resized(prior, shape).astype(np.float64)
+    progress.update(1, 4, "object prior")
+    first = guess(lab, hint)
+    progress.update(2, 4, "graph cut")
+    found = _cut(resized(picture.rgb, shape), first)
+    progress.update(3, 4, "soft edge")
+    return finish(picture, found > 0, _unlike(lab, first), progress)
+
+
+def _cut(rgb: FloatArray, first: Guess) -> FloatArray:
+    """1 where OpenCV puts the subject. Its own random numbers are seeded, so that a run can be repeated."""
+    import cv2
+
+    labels = np.where(first.odds > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[first.rim] = cv2.GC_BGD
+    if not (labels == cv2.GC_PR_FGD).any():
+        return np.zeros(labels.shape, np.float32)
+    cv2.setRNGSeed(0)
+    pixels = np.ascontiguousarray((np.clip(rgb[..., ::-1], 0, 1) * 255 + 0.5).astype(np.uint8))
+    empty = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(pixels, labels, None, *empty, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+
+
+def _unlike(lab: Doubles, first: Guess) -> Doubles:
+    """[h, w] in [0, 1], how little each colour looks like the background."""
+    density = first.background.density(lab)
+    return np.clip(np.log(density.max() / density) / 12, 0, 1)
