@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from maquette import memory
 from maquette.errors import BadInputError, Cancelled, OutOfMemoryLadderError, WeightsError
 from maquette.geometry.camera import orbit_camera
+from maquette.geometry.extract import extract
 from maquette.memory import MB, own
 from maquette.progress import Progress, silent
 from maquette.reconstruct import Settings, load, reconstruct
@@ -254,8 +255,6 @@ def test_the_adaptive_threshold_is_the_clamped_median() -> None:
 
 def test_interpolating_the_log_is_nearer_to_the_true_surface(engine: Engine) -> None:
     """Same faces as the original's lattice; a tenth of its distance from the level."""
-    from maquette.geometry.extract import extract
-
     codes = load_file(TINY / "case_b_expected.safetensors")["scene_codes"][0]
     field, radius = engine.field(codes), engine.config.radius
     ours = surface(field, engine.config, resolution=33, threshold=25.0, closed=False, progress=silent())
@@ -264,6 +263,18 @@ def test_interpolating_the_log_is_nearer_to_the_true_surface(engine: Engine) -> 
     assert torch.equal(ours.faces, faces)
     error, theirs = ((field.raw(v) - math.log(25.0)).abs().mean() for v in (ours.vertices, vertices))
     assert float(error) < 0.1 * float(theirs)
+
+
+@pytest.mark.parametrize("case", ["b", "c"])
+def test_what_coarse_to_fine_misses_is_specks(engine: Engine, case: str) -> None:
+    """On noise-like scenes at most one face in five thousand, in loose specks; the rest is the dense surface."""
+    codes = load_file(TINY / f"case_{case}_expected.safetensors")["scene_codes"][0]
+    field, radius = engine.field(codes), engine.config.radius
+    box: dict[str, Any] = {"lower": (-radius,) * 3, "upper": (radius,) * 3, "resolution": 65, "level": math.log(25.0)}
+    _, dense, _ = extract(field.raw, **box, coarse=65)
+    _, fast, stats = extract(field.raw, **box)
+    assert 0 <= len(dense) - len(fast) <= 2e-4 * len(dense)
+    assert stats.share < 0.6
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 90.0, 180.0, 215.0])
