@@ -109,12 +109,11 @@ def _pierce(
     sides = [_side(triangle[:, k], triangle[:, (k + 1) % 3], at_u, at_v, u, v) for k in range(3)]
     left = sides[0][0] & sides[1][0] & sides[2][0]
     right = ~(sides[0][0] | sides[1][0] | sides[2][0])
-    hit = torch.nonzero(left | right).squeeze(1)
-    weights = torch.stack([sides[k][1][hit] for k in (1, 2, 0)], dim=1)  # the edge opposite to each corner
-    heights = triangle[hit][:, :, axis]
-    total = weights.sum(dim=1)
-    mixed = (weights * heights).sum(dim=1) / torch.where(total == 0, 1.0, total)
-    along = torch.where(total == 0, heights.mean(dim=1), mixed)
+    areas = torch.stack([sides[k][1] for k in (1, 2, 0)], dim=1)  # the edge opposite to each corner
+    # a face that the line sees as one single point lies on no side of its edges, which all look alike
+    hit = torch.nonzero((left | right) & (areas.sum(dim=1) != 0)).squeeze(1)
+    weights, heights = areas[hit], triangle[hit][:, :, axis]
+    along = (weights * heights).sum(dim=1) / weights.sum(dim=1)
     along = torch.minimum(torch.maximum(along, heights.amin(dim=1)), heights.amax(dim=1))
     return at_u[hit] * width + at_v[hit], along, torch.where(left[hit], 1, -1)
 
