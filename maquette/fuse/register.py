@@ -15,7 +15,7 @@ from .align import Score, polish, refine, score
 from .features import SCALES, candidates, rotation_angle
 from .samples import Array, Cloud, sample_cloud, similarity_scale
 
-SAMPLES, MIDDLE, COARSE = 8000, 2500, 600
+SAMPLES, MIDDLE, COARSE = 6000, 2000, 500
 """Points a mesh for judging, for the last alignment, and for sifting first guesses."""
 LOOSE = 30.0
 """Degrees that a refinement may turn away from a prior; beyond that the prior is kept."""
