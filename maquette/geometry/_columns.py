@@ -27,7 +27,10 @@ class Columns:
         self.axis, self.shape = axis, shape
         self.u, self.v = (axis + 1) % 3, (axis + 2) % 3
         self.width = shape[self.v]
-        hits = [_pierce(some, corners, self.u, self.v, axis, self.width) for some in _batches(corners, self)]
+        hits = []
+        for face, at_u, at_v in _batches(corners, self):
+            hit, along, sign = pierced(corners[face], at_u, at_v, self.u, self.v)
+            hits.append((at_u[hit] * self.width + at_v[hit], along, sign))
         column, along, sign = (torch.cat(parts) for parts in zip(*hits, strict=True)) if hits else _nothing(corners)
         self.low = float(along.min()) - 1.0 if len(along) else 0.0
         self.span = (float(along.max()) - self.low + 1.0) if len(along) else 1.0
@@ -101,11 +104,12 @@ def _batches(corners: Tensor, columns: Columns) -> Iterator[tuple[Tensor, Tensor
         yield face, low_u[face] + within // tall, low_v[face] + within % tall
 
 
-def _pierce(
-    pairs: tuple[Tensor, Tensor, Tensor], corners: Tensor, u: int, v: int, axis: int, width: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    face, at_u, at_v = pairs
-    triangle = corners[face]
+def pierced(triangle: Tensor, at_u: Tensor, at_v: Tensor, u: int, v: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Which of triangles [n, 3, 3] the lines at (at_u, at_v) [n] along the third axis meet, and where.
+
+    Returns their rows, the place along the line, and +1 where the triangle looks towards + of that axis, else -1.
+    """
+    axis = 3 - u - v
     sides = [_side(triangle[:, k], triangle[:, (k + 1) % 3], at_u, at_v, u, v) for k in range(3)]
     left = sides[0][0] & sides[1][0] & sides[2][0]
     right = ~(sides[0][0] | sides[1][0] | sides[2][0])
@@ -115,7 +119,7 @@ def _pierce(
     weights, heights = areas[hit], triangle[hit][:, :, axis]
     along = (weights * heights).sum(dim=1) / weights.sum(dim=1)
     along = torch.minimum(torch.maximum(along, heights.amin(dim=1)), heights.amax(dim=1))
-    return at_u[hit] * width + at_v[hit], along, torch.where(left[hit], 1, -1)
+    return hit, along, torch.where(left[hit], 1, -1)
 
 
 def _side(a: Tensor, b: Tensor, at_u: Tensor, at_v: Tensor, u: int, v: int) -> tuple[Tensor, Tensor]:
