@@ -21,10 +21,10 @@ from .scenes.native import Renderer
 from .validate import report
 
 
-def schedule(share: float, step: int, warm: int = 300, decay_from: float = 0.5) -> float:
+def schedule(share: float, step: int, decay_from: float) -> float:
     """Warm up, stay, fall linearly to 2 % from ``decay_from`` of the planned time on."""
     fall = 1.0 if share < decay_from else max(1.0 - (share - decay_from) / (1.0 - decay_from), 0.02)
-    return min(1.0, (step + 1) / warm) * fall
+    return min(1.0, (step + 1) / 200) * fall
 
 
 class Trainer:
@@ -83,28 +83,45 @@ class Trainer:
 
         return torch.compile(forward) if self.a.compile else forward
 
+    @torch.no_grad()
+    def ahead(self, side: torch.cuda.Stream, renderer: Renderer, pool: Pool, g: torch.Generator) -> tuple[Tensor, ...]:
+        """The next batch, made on another stream while the network trains."""
+        with torch.cuda.stream(side):
+            b: Batch = make_batch(renderer, *pool.draw(self.a.batch, g), g)
+            picture = b.picture.contiguous(memory_format=torch.channels_last)
+        return picture, b.depth, b.solid, b.valid, b.back, b.weight
+
     def run(self, renderer: Renderer, pool: Pool, began: float) -> None:
         """Train until --minutes after ``began``."""
         g = torch.Generator("cuda").manual_seed(self.a.seed + self.steps)
         forward, before = self.step_function(), self.elapsed
+        side = torch.cuda.Stream()
+        coming: tuple[Tensor, ...] | None = self.ahead(side, renderer, pool, g)
         names = ["depth", "slope", "spread", "cross", "overlap", "back"]
         sums, mark, started = torch.zeros(6, device="cuda"), time.time(), time.time()
+        first = self.steps
         while time.time() - began < self.a.minutes * 60:
+            if self.steps == first + 3:
+                started = time.time()  # compiling does not count
             self.elapsed = before + time.time() - started
-            with torch.no_grad():
-                b: Batch = make_batch(renderer, *pool.draw(self.a.batch, g), g)
-                picture = b.picture.contiguous(memory_format=torch.channels_last)
-            loss, terms = forward(picture, b.depth, b.solid, b.valid, b.back, b.weight)
+            inputs, coming = coming, None
+            torch.cuda.current_stream().wait_stream(side)
+            for x in inputs:
+                x.record_stream(torch.cuda.current_stream())
+            coming = self.ahead(side, renderer, pool, g)
+            loss, terms = forward(*inputs)
             loss.backward()
             grads = [p.grad for p in self.model.parameters() if p.grad is not None]
             norm = torch.nn.utils.get_total_norm(grads)
             torch._foreach_mul_(grads, torch.where(norm.isfinite(), (1.0 / norm.clamp(min=1.0)), 0.0))
             for x in grads:
                 x.nan_to_num_(0.0)
-            self.optimizer.step(schedule(self.elapsed / (self.a.total * 60), self.steps - self.warm_from))
+            self.optimizer.step(
+                schedule(self.elapsed / (self.a.total * 60), self.steps - self.warm_from, self.a.decay_from)
+            )
             self.model.zero_grad(set_to_none=True)
             self.steps += 1
-            rate = 1 - min(0.999, (1 + self.steps) / (20 + self.steps))
+            rate = 1 - min(self.a.average, (1 + self.steps) / (20 + self.steps))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), rate)
             sums += terms
             if self.steps % 200 == 0 or self.steps in (2, 10, 50):
@@ -172,6 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=9.0, help="of this call, start included")
     parser.add_argument("--total", type=float, default=30.0, help="minutes of training planned over all calls")
+    parser.add_argument("--decay-from", type=float, default=0.5, help="share of --total after which the rate falls")
+    parser.add_argument("--average", type=float, default=0.999, help="decay of the weights' running average")
     parser.add_argument("--call", type=int, default=0, help="which call of the plan this is: its scenes are new")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)

@@ -52,7 +52,7 @@ def figures(model: nn.Module, batch: Batch, thresholds: tuple[float, ...] = (0.3
     return out
 
 
-def report(model: nn.Module, renderer: Renderer, each: int = 32) -> dict[str, dict[str, float]]:
+def report(model: nn.Module, renderer: Renderer, each: int = 16) -> dict[str, dict[str, float]]:
     """``figures`` of every family, held-out ones included, and their mean."""
     rows: dict[str, dict[str, float]] = {}
     for i, family in enumerate([*FAMILIES, *HELD_OUT]):

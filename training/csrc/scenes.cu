@@ -74,7 +74,7 @@ HD V3 normal_at(V3 p, const float* head, const float* prims, const float* look) 
 HD V3 shade(V3 p, V3 n, V3 view, int prim, const float* head, const float* prims, const float* look) {
     V3 base = albedo(p, prim, head, prims, look);
     float gloss = prims[prim * PRIM + 33];
-    if (head[10] > 0.0f) {
+    if (head[10] > 0.0f && look[32] == 0.0f) {
         V3 q = p * head[11];
         n = unit(n + v3(noise(q) - 0.5f, noise(q + v3(7.3f, 1.1f, 0)) - 0.5f, noise(q + v3(0, 3.7f, 5.9f)) - 0.5f) * head[10]);
     }

@@ -41,3 +41,6 @@ LIGHT, LIGHT_COLOR, SKY, GROUND = slice(13, 16), slice(16, 19), slice(19, 22), s
 SHADOW, SPECULAR, RIM = 25, 26, 27
 STRETCH = slice(28, 31)
 STRETCH_STEP = 31
+CLAY = 32
+"""1 = the whole object in one colour, without texture."""
+CLAY_COLOR = slice(33, 36)

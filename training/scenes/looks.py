@@ -25,11 +25,14 @@ def random_looks(n: int, g: torch.Generator, stretch: float = 0.25) -> Tensor:
     yaw = torch.where(usual, _range(-1.1, 1.1, n, g), yaw)
     level = torch.rand(n, generator=g, device=dev) < 0.25
     pitch = torch.where(level, _range(-0.03, 0.03, n, g), _range(-10, 40, n, g).deg2rad())
+    odd = torch.rand(n, generator=g, device=dev) < 0.1  # lying, from far above or below
+    pitch = torch.where(odd, _range(-60, 80, n, g).deg2rad(), pitch)
     fov = _range(15, 60, n, g).deg2rad()
     back = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
     right = torch.stack([yaw.cos(), torch.zeros_like(yaw), -yaw.sin()], -1)
     up = torch.linalg.cross(back, right)
     roll = torch.randn(n, 1, generator=g, device=dev) * 0.03
+    roll = torch.where(odd[:, None], _range(-3.1, 3.1, n, g)[:, None], roll)
     right, up = right * roll.cos() + up * roll.sin(), up * roll.cos() - right * roll.sin()
     looks = torch.zeros(n, at.LOOK, device=dev)
     scale = 1.0 + stretch * (2 * torch.rand(n, 3, generator=g, device=dev) - 1)
@@ -56,6 +59,8 @@ def _lights(looks: Tensor, back: Tensor, right: Tensor, up: Tensor, g: torch.Gen
     looks[:, at.GROUND] = ambient * _range(0.2, 1.0, n, g)[:, None] * tint(0.12).clamp(0.5, 1.5)
     looks[:, at.SHADOW] = _range(0, 1, n, g) * (torch.rand(n, generator=g, device=dev) < 0.5)
     looks[:, at.SPECULAR] = _range(0, 1.2, n, g)
+    looks[:, at.CLAY] = (torch.rand(n, generator=g, device=dev) < 0.12).float()
+    looks[:, at.CLAY_COLOR] = _range(0.1, 0.8, n, g)[:, None] * tint(0.05)
     looks[:, at.RIM] = _range(0, 0.6, n, g) * (torch.rand(n, generator=g, device=dev) < 0.4)
 
 
