@@ -57,13 +57,9 @@ __global__ void count(const Word* bits, Shape s, int* counts) {
   counts[3 * total + index] = triangles;
 }
 
-struct Starts {
-  int64_t of[3];
-};
-
-// ends: inclusive sums of counts.
+// ends: inclusive sums over all of counts, so edges along y go on counting where those along x end.
 __global__ void write_vertices(const float* values, float level, const Word* bits, Shape s, const int64_t* ends,
-                               Starts start, float* out) {
+                               float* out) {
   int64_t index;
   Place at;
   if (!locate(s, index, at) || quiet(bits, at.x, at.y, at.word, s)) return;
@@ -72,7 +68,7 @@ __global__ void write_vertices(const float* values, float level, const Word* bit
   const auto q = quad(bits, at.x, at.y, at.word, s);
   for (int axis = 0; axis < 3; ++axis) {
     Word edges = crossed(q, axis);
-    float* to = out + 3 * (start.of[axis] + ends[axis * total + index] - __popc(edges));
+    float* to = out + 3 * (ends[axis * total + index] - __popc(edges));
     for (; edges; edges &= edges - 1, to += 3) {
       const int64_t z = at.word * W + __ffs(edges) - 1;
       const int64_t here = (at.x * s.y + at.y) * s.z + z;
@@ -84,8 +80,8 @@ __global__ void write_vertices(const float* values, float level, const Word* bit
   }
 }
 
-__device__ int64_t vertex(const Word* bits, const Shape& s, const int64_t* ends, const Starts& start, int64_t x, int64_t y,
-                          int64_t z, int axis) {
+__device__ int64_t vertex(const Word* bits, const Shape& s, const int64_t* ends, int64_t x, int64_t y, int64_t z,
+                          int axis) {
   const int64_t row = x * s.y + y, word = z / W;
   const Word* here = bits + row * s.words;
   const Word other = axis == 0   ? here[s.y * s.words + word]
@@ -93,10 +89,10 @@ __device__ int64_t vertex(const Word* bits, const Shape& s, const int64_t* ends,
                                  : shifted(here, word, s);
   const Word edges = here[word] ^ other;
   const int64_t total = s.x * s.y * s.words;
-  return start.of[axis] + ends[axis * total + row * s.words + word] - __popc(edges >> (z % W));
+  return ends[axis * total + row * s.words + word] - __popc(edges >> (z % W));
 }
 
-__global__ void write_faces(const Word* bits, Shape s, const int64_t* ends, Starts start, int64_t* out) {
+__global__ void write_faces(const Word* bits, Shape s, const int64_t* ends, int64_t* out) {
   int64_t index;
   Place at;
   if (!locate(s, index, at) || quiet(bits, at.x, at.y, at.word, s)) return;
@@ -104,13 +100,13 @@ __global__ void write_faces(const Word* bits, Shape s, const int64_t* ends, Star
   Word cells = active(q, at.x, at.y, at.word, s);
   if (!cells) return;
   const int64_t total = s.x * s.y * s.words;
-  int64_t* to = out + 3 * (index ? ends[3 * total + index - 1] : 0);
+  int64_t* to = out + 3 * (ends[3 * total + index - 1] - ends[3 * total - 1]);
   for (; cells; cells &= cells - 1) {
     const int bit = __ffs(cells) - 1;
     const uint8_t* entry = kTable[case_of(q, bit)];
     for (int k = 1; k <= 3 * entry[0]; ++k) {
       const int low = kEdgeLow[entry[k]];
-      *to++ = vertex(bits, s, ends, start, at.x + (low & 1), at.y + (low >> 1 & 1), at.word * W + bit + (low >> 2),
+      *to++ = vertex(bits, s, ends, at.x + (low & 1), at.y + (low >> 1 & 1), at.word * W + bit + (low >> 2),
                      entry[k] / 4);
     }
   }
@@ -135,17 +131,16 @@ std::tuple<torch::Tensor, torch::Tensor> marching_cubes(const torch::Tensor& val
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   count<<<blocks(total), kThreads, 0, stream>>>(packed, s, counts.data_ptr<int>());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
-  const auto ends = counts.cumsum(1);
-  const auto sums = ends.select(1, total - 1).cpu();
+  const auto ends = counts.view({-1}).cumsum(0);  // flat: a scan along a row of four would use four blocks
+  const auto sums = ends.index({torch::indexing::Slice(total - 1, torch::indexing::None, total)}).cpu();
   const int64_t* n = sums.data_ptr<int64_t>();
-  const Starts start = {{0, n[0], n[0] + n[1]}};
-  auto vertices = torch::empty({n[0] + n[1] + n[2], 3}, values.options());
-  auto faces = torch::empty({n[3], 3}, values.options().dtype(torch::kInt64));
-  if (n[3] + vertices.size(0) > 0) {
+  auto vertices = torch::empty({n[2], 3}, values.options());
+  auto faces = torch::empty({n[3] - n[2], 3}, values.options().dtype(torch::kInt64));
+  if (n[3] > 0) {
     const int64_t* sum = ends.data_ptr<int64_t>();
-    write_vertices<<<blocks(total), kThreads, 0, stream>>>(data, border, packed, s, sum, start, vertices.data_ptr<float>());
+    write_vertices<<<blocks(total), kThreads, 0, stream>>>(data, border, packed, s, sum, vertices.data_ptr<float>());
     C10_CUDA_KERNEL_LAUNCH_CHECK();
-    write_faces<<<blocks(total), kThreads, 0, stream>>>(packed, s, sum, start, faces.data_ptr<int64_t>());
+    write_faces<<<blocks(total), kThreads, 0, stream>>>(packed, s, sum, faces.data_ptr<int64_t>());
     C10_CUDA_KERNEL_LAUNCH_CHECK();
   }
   return {vertices, faces};

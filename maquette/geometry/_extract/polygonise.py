@@ -11,7 +11,7 @@ from torch import Tensor
 from ...native import extension
 from .lattice import Lattice
 from .sampler import Sampler
-from .walk import CHUNK, Cells
+from .walk import Cells, chunk
 
 
 class Edges(NamedTuple):
@@ -47,7 +47,7 @@ def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, placing: Placin
     last = torch.tensor(lattice.shape, device=lattice.device) - 1
     faces = []
     inner = torch.nonzero((cells.low < last).all(dim=1)).squeeze(1)
-    for rows in inner.split(CHUNK):
+    for rows in inner.split(chunk(inner.device)):
         cell, corner, axis = reference.cell_triangles(cells.case[rows])
         addresses = cells.corners[rows[cell].unsqueeze(1), corner]
         faces.append(numbers[where[addresses].long(), axis].long())

@@ -17,8 +17,11 @@ from torch.nn.functional import max_pool3d
 from .lattice import Lattice
 from .sampler import Sampler
 
-CHUNK = 1 << 18
-"""Cells handled at once: bounds the temporaries of one step."""
+
+def chunk(device: torch.device) -> int:
+    """Cells handled at once: bounds the temporaries of one step; a GPU wants fewer, larger launches."""
+    return 1 << 20 if device.type == "cuda" else 1 << 18
+
 
 FACE_MASKS = tuple(sum(1 << c for c in range(8) if (c >> axis & 1) == side) for axis in range(3) for side in (0, 1))
 """Corner bits of the faces -x, +x, -y, +y, -z, +z."""
@@ -80,6 +83,10 @@ class Walk:
     def __init__(self, sampler: Sampler, lattice: Lattice, level: float, slope: float | None) -> None:
         self.sampler, self.lattice, self.level, self.slope = sampler, lattice, level, slope
         self.rounds = 0
+        device = lattice.device
+        self.masks = torch.tensor(FACE_MASKS, dtype=torch.uint8, device=device)
+        self.shape = torch.tensor(lattice.shape, device=device)
+        self.steps = torch.tensor([lattice.block**2, lattice.block, 1], device=device)
 
     def reach(self, stride: int) -> float:
         """No zero can hide in a cell all of whose corners are farther from the level than slope * half diagonal."""
@@ -109,7 +116,7 @@ class Walk:
         flat, (_, y, z) = coarse.reshape(-1), coarse.shape
         bits = torch.arange(8, device=low.device)
         steps = (bits & 1) * (y * z) + (bits >> 1 & 1) * z + (bits >> 2 & 1)
-        for part in low.split(CHUNK):
+        for part in low.split(chunk(low.device)):
             wide = part.long()
             corners = self.lattice.corners(wide * stride, stride)
             self.lattice.ensure(corners.block)
@@ -124,14 +131,13 @@ class Walk:
 
     def _inside(self, cells: Tensor, stride: int) -> Tensor:
         """Cells that begin before the last point; at width 1 also those that begin on it: they own its edges."""
-        last = torch.tensor(self.lattice.shape, device=cells.device) - (1 if stride > 1 else 0)
-        return ((cells >= 0) & (cells < last)).all(dim=1)
+        return ((cells >= 0) & (cells < self.shape - (1 if stride > 1 else 0))).all(dim=1)
 
     def _level(self, cells: Tensor, stride: int) -> Cells:
         found = []
         few = False
         while len(cells):
-            fresh = [self._open(part, stride, few) for part in cells.split(CHUNK)]
+            fresh = [self._open(part, stride, few) for part in cells.split(chunk(cells.device))]
             found += fresh
             cells, few = self._beyond(fresh, stride), True
             self.rounds += 1
@@ -152,8 +158,8 @@ class Walk:
             lattice.store(some, self.sampler(lattice.coordinates(some)))
 
         values = lattice.values[addresses]
-        weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=cells.device)
-        case = ((values > self.level).to(torch.uint8) * weights).sum(dim=1, dtype=torch.uint8)
+        # eight bools are eight bytes; the product gathers their lowest bits in the top byte, corner k as bit k
+        case = ((values > self.level).view(torch.int64) * 0x0102040810204080 >> 56).squeeze(1).to(torch.uint8)
         keep = (case != 0) & (case != 255)
         if stride > 1 and self.slope is not None:
             keep |= ((values - self.level).abs() <= self.reach(stride)).any(dim=1)
@@ -162,8 +168,9 @@ class Walk:
 
     def _beyond(self, fresh: list[Cells], stride: int) -> Tensor:
         """Cells across a crossed face that nobody looked at yet, each once: [n, 3] int32."""
-        doors = [self._unseen(cells, side, stride) for cells in fresh for side in range(6)]
-        beyond = torch.cat(doors)
+        beyond = torch.cat([self._unseen(cells, stride) for cells in fresh])
+        if len(beyond) == 0:
+            return beyond
         beyond = beyond[self._inside(beyond, stride)].long()
         addresses = self.lattice.point_addresses(beyond)
         seen = (addresses >= 0) & (self.lattice.visited[addresses.clamp(min=0)] == stride.bit_length())
@@ -172,22 +179,21 @@ class Walk:
         keys = torch.unique((beyond[:, 0] * y + beyond[:, 1]) * z + beyond[:, 2])
         return torch.stack([keys // (y * z), keys // z % y, keys % z], dim=1).int()
 
-    def _unseen(self, cells: Cells, side: int, stride: int) -> Tensor:
-        """[n, 3] int32 neighbours across the crossed faces of one side; most of those already seen are sifted out.
+    def _unseen(self, cells: Cells, stride: int) -> Tensor:
+        """[n, 3] int32 neighbours across crossed faces; nearly all of those already seen are sifted out.
 
         The neighbour's address is that of our own corner, or lies in the same block: no table is asked.
         """
-        lattice, axis, mask = self.lattice, side // 2, FACE_MASKS[side]
-        bits = cells.case & mask
-        rows = torch.nonzero((bits != 0) & (bits != mask)).squeeze(1)
-        if side % 2:
-            near = cells.corners[rows, 1 << axis].long()
-            known = cells.low[rows, axis] + stride < lattice.shape[axis]
-        else:
-            here, step = cells.corners[rows, 0].long(), lattice.block ** (2 - axis)
-            known = here // step % lattice.block >= stride
-            near = torch.where(known, here - stride * step, here)
-        rows = rows[~(known & (lattice.visited[near] == stride.bit_length()))]
-        offset = torch.zeros(3, dtype=torch.int32)
-        offset[axis] = stride if side % 2 else -stride
-        return cells.low[rows] + offset.to(cells.low.device)
+        lattice, block = self.lattice, self.lattice.block
+        bits = cells.case.unsqueeze(1) & self.masks
+        row, side = torch.nonzero((bits != 0) & (bits != self.masks), as_tuple=True)
+        upper, axis = side % 2 == 1, side // 2
+        corner = torch.where(upper, 1 << axis, 0)
+        near = cells.corners[row, corner].long()
+        step = self.steps[axis]
+        fits = torch.where(upper, cells.low[row, axis] + stride < self.shape[axis], near // step % block >= stride)
+        near = torch.where(upper | ~fits, near, near - stride * step)
+        left = torch.nonzero(~(fits & (lattice.visited[near] == stride.bit_length()))).squeeze(1)
+        out = cells.low[row[left]]
+        move = torch.where(upper[left], stride, -stride).int()
+        return out.scatter_add_(1, axis[left].unsqueeze(1), move.unsqueeze(1))
