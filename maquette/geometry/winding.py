@@ -198,7 +198,7 @@ def solidify(
         device = torch.device("cpu")
         sampler = Sampler(inside, (0, 0, 0), [n - 1 for n in shape], shape, device, 1 << 18, progress)
         lattice = Lattice(shape, 8, device)
-        cells = Walk(sampler, lattice, 0.0, None).follow(solid.seeds())
+        cells = Walk(sampler, lattice, 0.0, None, 0.0).follow(solid.seeds())
         progress.update(2, 3, "meshing the solid")
         vertices, faces = polygonise(cells, lattice, sampler, placing)
     placed = vertices.double().numpy() * cell + lower

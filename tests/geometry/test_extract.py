@@ -166,6 +166,23 @@ def test_slope_bound_misses_nothing(kind):
     assert hits == 8
 
 
+def test_isolated_thin_rods_are_found_by_caution():
+    """Rods of two fine cells, half a coarse cell, that touch nothing: found without any bound on the field."""
+    found = {0.0: 0, 0.4: 0}
+    for seed in range(10):
+        rng = torch.Generator().manual_seed(seed)
+        turn = torch.linalg.qr(torch.randn((3, 3), generator=rng)).Q
+        center = (torch.rand(3, generator=rng) - 0.5) * 0.3
+
+        def field(p, turn=turn, center=center):
+            q = ((p - center) @ turn).abs() - torch.tensor([0.05, 1 / 95, 1 / 95])
+            return -(q.clamp(min=0).norm(dim=1) + q.amax(dim=1).clamp(max=0))
+
+        for caution in found:
+            found[caution] += len(extract(field, resolution=96, coarse=25, caution=caution)[1]) > 0
+    assert found[0.4] == 10 > found[0.0]
+
+
 def test_adaptive_level_sees_the_coarse_samples():
     """A level function is given the coarse samples, and the level it chose is reported."""
     shapes = []

@@ -65,23 +65,33 @@ def sample_coarse(sampler: Sampler, lines: list[Tensor]) -> Tensor:
     return torch.cat(slabs)
 
 
-def busy_cells(values: Tensor, level: float, reach: float) -> Tensor:
-    """[X-1, Y-1, Z-1] bool: cells of a dense lattice that hold both sides, or whose samples come within ``reach``."""
+def busy_cells(values: Tensor, level: float, reach: float, caution: float) -> Tensor:
+    """[X-1, Y-1, Z-1] bool: cells of a dense lattice that hold both sides, or that may hide a thin part of the
+    surface.
+
+    Those are the cells with a sample within ``reach`` of the level (0 = no bound known), or nearer to it than
+    ``caution`` times the largest difference inside a cell next to it: what changes that fast may have crossed and
+    come back.
+    """
     volume = values[None, None]
-    high = max_pool3d(volume, 2, stride=1)[0, 0]
-    low = -max_pool3d(-volume, 2, stride=1)[0, 0]
+    high = max_pool3d(volume, 2, stride=1)
+    low = -max_pool3d(-volume, 2, stride=1)
     busy = (high > level) & ~(low > level)
+    nearest = -max_pool3d(-(volume - level).abs(), 2, stride=1)
     if reach > 0:
-        nearest = -max_pool3d(-(volume - level).abs(), 2, stride=1)[0, 0]
         busy |= nearest <= reach
-    return busy
+    elif caution > 0:
+        steepest = max_pool3d((high - low).nan_to_num(posinf=0.0), 3, stride=1, padding=1)
+        busy |= nearest < caution * steepest
+    return busy[0, 0]
 
 
 class Walk:
     """One extraction under way. ``reach(stride)``: how near to the level a sample must come to open its cell."""
 
-    def __init__(self, sampler: Sampler, lattice: Lattice, level: float, slope: float | None) -> None:
-        self.sampler, self.lattice, self.level, self.slope = sampler, lattice, level, slope
+    def __init__(self, sampler: Sampler, lattice: Lattice, level: float, slope: float | None, caution: float) -> None:
+        self.sampler, self.lattice, self.level = sampler, lattice, level
+        self.slope, self.caution = slope, caution
         self.rounds = 0
         device = lattice.device
         self.masks = torch.tensor(FACE_MASKS, dtype=torch.uint8, device=device)
@@ -96,7 +106,7 @@ class Walk:
 
     def descend(self, coarse: Tensor, stride: int) -> Cells:
         """The crossed cells of width 1, from the coarse samples [X, Y, Z]."""
-        low = torch.nonzero(busy_cells(coarse, self.level, self.reach(stride))).int()
+        low = torch.nonzero(busy_cells(coarse, self.level, self.reach(stride), self.caution)).int()
         self._adopt(coarse, low, stride)
         cells = low * stride
         levels = stride.bit_length() - 1
