@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ._extract.lattice import Lattice
+    from ._extract.sampler import Sampler
+
 HALF = (0.5, 0.5, 0.5)
 MINUS_HALF = (-0.5, -0.5, -0.5)
 
@@ -99,48 +102,58 @@ def extract(
     """The surface field > level, asking the field only near the surface; equal to marching cubes on the full lattice.
 
     field: world points [N, 3] float32 on ``device`` -> values [N], larger = inside; at most ``batch`` points a call.
-    resolution: samples along each axis (one number: the same for all three), both ends of the box included. level: a
-    number, or a function of the coarse samples [X, Y, Z] that gives one (adaptive thresholds). coarse: samples along
-    the longest axis of the first, dense pass (default: a quarter of the resolution, 32 to 128). slope: a bound on how
-    fast the field changes per world unit (1 for a true distance); with it nothing can be missed. caution: without a
-    slope, coarse cells are also opened where the field, changing as fast as it does next to them, could have crossed
-    the level and come back (0 = off). What was found is followed everywhere, so only whole components that hold no
-    coarse sample can be missed: of isolated rods 1.5 cells thick and 0.1 long 3 % (57 % without caution), of those
-    2.5 cells thick none of 40 (benchmarks/extract.py). refine: secant steps that move each vertex along its edge onto
-    the true field, one query a vertex and step.
+    resolution: samples along each axis (one number: the same for all three), both ends of the box included.
+    level: a number, or a function of the coarse samples [X, Y, Z] that gives one (adaptive thresholds).
+    coarse: samples along the longest axis of the first, dense pass (default: a quarter of the resolution, 32 to 128).
+    slope: a bound on how fast the field changes per world unit (1 for a true distance); with it nothing can be missed.
+    caution: without a slope, coarse cells are also opened where the field, changing as fast as it does next to them,
+    could have crossed the level and come back (0 = off). What was found is followed everywhere: only whole components
+    can be missed: 3 % of isolated rods 1.5 cells thick, none of 2.5 cells (benchmarks/extract.py).
+    refine: secant steps that move each vertex along its edge onto the true field, one query a vertex and step.
 
-    Returns vertices [V, 3] float32 (world), faces [F, 3] int64 counter-clockwise seen from outside, both on
-    ``device``, and ExtractStats. Closed and 2-manifold where the surface does not leave the box. Nothing found gives
-    empty tensors; the stats then say which values the field had. Raises BadInputError for impossible settings or a
-    field with NaN.
+    Returns vertices [V, 3] float32 (world), faces [F, 3] int64 counter-clockwise seen from outside, both on ``device``,
+    and ExtractStats; closed and 2-manifold where the surface does not leave the box. Nothing found gives empty tensors,
+    and the stats say which values were seen. Raises BadInputError for impossible settings or a field that gives NaN.
     """
     import torch
 
     from ._extract.lattice import Lattice
-    from ._extract.polygonise import interpolated, polygonise
     from ._extract.sampler import Sampler
-    from ._extract.walk import Walk, coarse_points, coarse_stride, sample_coarse
 
     check_bounds(lower, upper)
     shape = _lattice_shape(resolution)
     if block < 2 or block & (block - 1) or batch < 1:
         raise BadInputError(f"block must be a power of two and batch positive, got block {block}, batch {batch}")
     device, progress = torch.device(device), progress or silent()
+    sampler = Sampler(field, lower, upper, shape, device, batch, progress)
     with torch.no_grad():
-        sampler = Sampler(field, lower, upper, shape, device, batch, progress)
-        stride = coarse_stride(shape, coarse)
-        lines = coarse_points(shape, stride, device)
-        samples = sample_coarse(sampler, lines)
-        threshold = float(level(samples) if callable(level) else level)
-        lattice = Lattice(shape, block, device)
-        walk = Walk(sampler, lattice, threshold, slope, caution)
-        cells = walk.descend(samples, stride)
-        vertices, faces = polygonise(cells, lattice, sampler, interpolated(sampler, threshold, refine))
+        found = _walked(sampler, Lattice(shape, block, device), level, coarse, slope, caution, refine)
     sampler.check()
     progress.update(1, 1, "surface extracted")
-    dense = shape[0] * shape[1] * shape[2]
-    low, high = float(sampler.low), float(sampler.high)
-    stats = ExtractStats(shape, threshold, sampler.queried, dense, len(lattice.block_of), walk.rounds, low, high)
+    return found
+
+
+def _walked(
+    sampler: Sampler,
+    lattice: Lattice,
+    level: float | Callable[[Tensor], float],
+    coarse: int | None,
+    slope: float | None,
+    caution: float,
+    refine: int,
+) -> tuple[Tensor, Tensor, ExtractStats]:
+    from ._extract.polygonise import interpolated, polygonise
+    from ._extract.walk import Walk, coarse_points, coarse_stride, sample_coarse
+
+    shape = lattice.shape
+    stride = coarse_stride(shape, coarse)
+    samples = sample_coarse(sampler, coarse_points(shape, stride, lattice.device))
+    threshold = float(level(samples) if callable(level) else level)
+    walk = Walk(sampler, lattice, threshold, slope, caution)
+    cells = walk.descend(samples, stride)
+    vertices, faces = polygonise(cells, lattice, sampler, interpolated(sampler, threshold, refine))
+    dense, seen = shape[0] * shape[1] * shape[2], (float(sampler.low), float(sampler.high))
+    stats = ExtractStats(shape, threshold, sampler.queried, dense, len(lattice.block_of), walk.rounds, *seen)
     return vertices, faces, stats
 
 
