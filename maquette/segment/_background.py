@@ -16,7 +16,11 @@ from ._mixture import Doubles, Mixture, fit
 PARTS = 6
 LEAST_SPREAD = 1.2
 """Standard deviation (CIELAB units) below which no backdrop is trusted: sensors and JPEG add that much."""
-OUTLIER = 1e-6
+LEVEL_APART = 12.0
+"""CIELAB units by which left and right border may differ at one height and still be taken for one level thing."""
+SHADOWS = ((0.75, 0.12), (0.5, 0.08), (0.3, 0.06), (0.18, 0.05), (0.1, 0.04))
+"""How dim a shadow may be, and how likely each is: on the ground, the background is also itself in less light."""
+OUTLIER = 1e-7
 """Density of a colour that no model explains."""
 
 
@@ -30,17 +34,76 @@ class Background:
     scale: float
     share: float
     colours: Mixture
+    level: Level
 
     def density(self, lab: Doubles) -> Doubles:
         """lab: [H, W, 3] -> density [H, W] of seeing that colour at that place of the background."""
+        plain = self._plain(lab)
+        for dim, likely in SHADOWS:
+            plain = np.maximum(plain, likely * self._plain(_lit(lab, dim)) * self.level.shade)
+        return np.asarray(plain + OUTLIER)
+
+    def _plain(self, lab: Doubles) -> Doubles:
+        """The density without shadows."""
         flat = self.colours.density(lab.reshape(-1, 3)).reshape(lab.shape[:2])
         wall = self.scale * np.exp(-0.5 * self.deviation(lab) ** 2)
-        return np.asarray(self.share * wall + (1 - self.share) * flat + OUTLIER)
+        mixed = self.share * wall + (1 - self.share) * flat
+        return np.asarray(np.maximum(mixed, self.level.share * self.level.density(lab)))
 
     def deviation(self, lab: Doubles) -> Doubles:
         """[H, W] how far each colour lies from the backdrop, in standard deviations."""
         gap = lab - self.backdrop
         return np.sqrt(np.einsum("hwi,ij,hwj->hw", gap, self.inverse, gap))
+
+
+@dataclass(frozen=True)
+class Level:
+    """What runs level through the picture (a horizon, the far edge of a table) shows at both sides at one height.
+
+    colour: [H, W, 3] between the left and the right border's; variance: [H, 1]; share: [H, 1] how far it is believed:
+    little where both sides differ; shade: [H, W] 1 where shadows may fall: low in the picture, no more detail than the
+    background has.
+    """
+
+    colour: Doubles
+    variance: Doubles
+    share: Doubles
+    shade: Doubles
+
+    def density(self, lab: Doubles) -> Doubles:
+        """[H, W]."""
+        gap = ((lab - self.colour) ** 2).sum(axis=2)
+        return np.asarray(np.exp(-0.5 * gap / self.variance) / (2 * np.pi * self.variance) ** 1.5)
+
+
+def _level(lab: Doubles) -> Level:
+    width = lab.shape[1]
+    rim = max(2, width // 40)
+    left, right = np.median(lab[:, :rim], axis=1), np.median(lab[:, -rim:], axis=1)
+    noise = 0.5 * (lab[:, :rim].var(axis=1) + lab[:, -rim:].var(axis=1)).mean(axis=1, keepdims=True)
+    apart = ((left - right) ** 2).sum(axis=1, keepdims=True)
+    way = np.linspace(0, 1, width)[None, :, None]
+    colour = left[:, None] * (1 - way) + right[:, None] * way
+    share = 0.35 * np.exp(-apart / (2 * LEVEL_APART**2))
+    return Level(colour, 1.5 * noise + 0.05 * apart + 2 * LEAST_SPREAD**2, share, _shade(lab, rim))
+
+
+def _shade(lab: Doubles, rim: int) -> Doubles:
+    """[H, W] how far a shadow is possible."""
+    from scipy.ndimage import gaussian_filter, uniform_filter
+
+    light = gaussian_filter(lab[..., 0], 0.7)
+    detail = np.sqrt(np.maximum(uniform_filter(light**2, 5) - uniform_filter(light, 5) ** 2, 0))
+    usual = float(np.median(np.concatenate([detail[:, :rim], detail[:, -rim:]], axis=1)))
+    calm = np.exp(-((np.maximum(detail - usual, 0) / (usual + 1.5)) ** 2))
+    ground = np.clip((np.arange(len(lab))[:, None] / len(lab) - 0.35) / 0.3, 0, 1)
+    return np.asarray(uniform_filter(calm, 5) * ground)
+
+
+def _lit(lab: Doubles, dim: float) -> Doubles:
+    """CIELAB as it would be if the light were stronger by 1 / dim: (L + 16, a, b) grows with its third root."""
+    offset = np.array([16.0, 0.0, 0.0])
+    return (lab + offset) / dim ** (1 / 3) - offset
 
 
 def learn(lab: Doubles, weight: npt.ArrayLike, seed: int = 0) -> Background:
@@ -50,7 +113,7 @@ def learn(lab: Doubles, weight: npt.ArrayLike, seed: int = 0) -> Background:
     scale = float(np.sqrt(np.linalg.det(inverse / (2 * np.pi))))
     share = float(np.clip((inliers - 0.3) / 0.6, 0.0, 0.97))
     colours = fit(lab.reshape(-1, 3), trust.ravel(), PARTS, seed)
-    return Background(backdrop, inverse, scale, share, colours)
+    return Background(backdrop, inverse, scale, share, colours, _level(lab))
 
 
 def _fit_backdrop(lab: Doubles, trust: Doubles) -> tuple[Doubles, Doubles, float]:

@@ -9,28 +9,30 @@ Bools = npt.NDArray[np.bool_]
 
 KEEP = 0.04
 """A second part of this share of the largest one's area is kept: pairs of shoes, a lid beside its pot."""
+KEEP_NEAR, NEAR = 0.004, 0.02
+"""Nearer than this share of the picture, much smaller parts count too: what joined them was too thin to be seen."""
 PINHOLE = 0.0006
 """Holes below this share of the subject's area are closed, whatever they show."""
 
 
-def whole(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bools:
-    """The subject's main parts, holes closed unless they show background.
+def main_parts(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bools:
+    """The largest part, those of comparable size, and smaller ones right beside it; a touch at a corner joins.
 
     mask: [H, W]; like_background: [H, W] in [0, 1], how much each pixel's colour looks like the background.
     """
-    return closed_holes(main_parts(mask), like_background)
-
-
-def main_parts(mask: Bools) -> Bools:
-    """The largest part and those of comparable size; parts that touch at a corner are one."""
-    from scipy.ndimage import label
+    from scipy.ndimage import distance_transform_edt, label, minimum
 
     parts, count = label(mask, structure=np.ones((3, 3)))
     if count <= 1:
         return mask
     areas = np.bincount(parts.ravel())
     areas[0] = 0
-    return np.asarray((areas >= KEEP * areas.max())[parts]) & mask
+    gap = distance_transform_edt(parts != areas.argmax())
+    near = np.asarray(minimum(gap, parts, np.arange(count + 1))) < NEAR * max(mask.shape)
+    looks = np.bincount(parts.ravel(), weights=like_background.ravel()) / np.maximum(areas, 1)
+    keep = (areas >= KEEP * areas.max()) | (near & (looks < 0.1) & (areas >= KEEP_NEAR * areas.max()))
+    keep[0] = False
+    return np.asarray(keep[parts]) & mask
 
 
 def closed_holes(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bools:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..data import FloatArray
 from ..errors import BadMaskError
 from ..progress import Progress
-from ._clean import whole
+from ._clean import closed_holes, main_parts
 from ._edge import refine
 from ._mixture import Doubles
 from ._reduced import resized
@@ -26,12 +26,15 @@ EDGE_SIDE = 1600
 """Longer side in pixels at which the soft edge is found; larger pictures get it enlarged."""
 
 
-def finish(picture: PictureLike, mask: npt.NDArray[np.bool_], unlike: Doubles, progress: Progress) -> FloatArray:
+def finish(
+    picture: PictureLike, mask: npt.NDArray[np.bool_], unlike: Doubles, odds: Doubles, progress: Progress
+) -> FloatArray:
     """A soft mask [H, W] from the mask [h, w] of a reduced copy.
 
-    unlike: [h, w] in [0, 1], how little each pixel looks like the background. BadMaskError when nothing stands out.
+    unlike: [h, w] in [0, 1], how little each pixel looks like the background; odds: [h, w] the first guess: a hole
+    is one only where both say background. BadMaskError when nothing stands out.
     """
-    kept = whole(mask, 1 - unlike)
+    kept = closed_holes(main_parts(mask, 1 - unlike), 1 - np.maximum(unlike, odds))
     share = float(kept.mean())
     if not LEAST <= share <= MOST or float((unlike[kept] > 0.7).mean()) < SURE:
         raise BadMaskError(

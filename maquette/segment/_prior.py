@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._background import Background, learn
+from ._background import OUTLIER, Background, learn
 from ._mixture import Doubles
 
 RIM = 0.025
@@ -35,7 +35,10 @@ def guess(lab: Doubles, hint: Doubles | None = None) -> Guess:
     if hint is not None:
         border = border * (1 - hint) + 0.3 * (hint < 0.2)
     background = learn(lab, border)
-    unlike = np.clip(np.log(background.density(lab).max() / background.density(lab)) / STANDS_OUT**2 * 2, 0, 1.5)
+    density = background.density(lab)
+    usual = float(np.median(density[border >= border.max()]))
+    span = min(STANDS_OUT**2 / 2, 0.7 * float(np.log(usual / OUTLIER)))
+    unlike = np.clip(np.log(usual / density) / max(span, 0.5), 0, 1.5)
     rim = (border > 0) & (unlike < 0.75)
     if not rim.any():
         rim = border > 0

@@ -15,7 +15,6 @@ from ..progress import Progress
 
 if TYPE_CHECKING:
     from . import PictureLike
-    from ._mixture import Doubles
     from ._prior import Guess
 
 SPEC = Spec(
@@ -34,9 +33,11 @@ ROUNDS = 5
 def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray:
     """[H, W] soft mask. BadMaskError when nothing stands out from the background."""
     del device
+    from ._background import learn
     from ._finish import finish
     from ._prior import guess
     from ._reduced import reduced_lab, resized
+    from .walker import by_colour
 
     lab = reduced_lab(picture.rgb, WORK, picture.name)
     shape = (lab.shape[0], lab.shape[1])
@@ -44,9 +45,11 @@ def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, prog
     progress.update(1, 4, "object prior")
     first = guess(lab, hint)
     progress.update(2, 4, "graph cut")
-    found = _cut(resized(picture.rgb, shape), first)
+    found = _cut(resized(picture.rgb, shape), first).astype(np.float64)
     progress.update(3, 4, "soft edge")
-    return finish(picture, found > 0, _unlike(lab, first), progress)
+    background = learn(lab, np.where(first.rim, 1.0, 1.0 - found))
+    unlike = by_colour(lab, found, first, background) if found.any() else first.odds
+    return finish(picture, found > 0, unlike, first.odds, progress)
 
 
 def _cut(rgb: FloatArray, first: Guess) -> FloatArray:
@@ -62,9 +65,3 @@ def _cut(rgb: FloatArray, first: Guess) -> FloatArray:
     empty = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(pixels, labels, None, *empty, ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-
-
-def _unlike(lab: Doubles, first: Guess) -> Doubles:
-    """[h, w] in [0, 1], how little each colour looks like the background."""
-    density = first.background.density(lab)
-    return np.clip(np.log(density.max() / density) / 12, 0, 1)

@@ -15,6 +15,7 @@ from ..progress import Progress
 
 if TYPE_CHECKING:
     from . import PictureLike
+    from ._background import Background
     from ._mixture import Doubles
     from ._prior import Guess
 
@@ -42,9 +43,22 @@ def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, prog
     lab = reduced_lab(picture.rgb, WORK, picture.name)
     hint = None if prior is None else resized(prior, (lab.shape[0], lab.shape[1])).astype(np.float64)
     progress.update(1, ROUNDS + 3, "object prior")
-    found, lean = _alternate(lab, guess(lab, hint), progress)
+    first = guess(lab, hint)
+    found, lean = _alternate(lab, first, progress)
     progress.update(ROUNDS + 1, ROUNDS + 3, "soft edge")
-    return finish(picture, found > 0.5, lean, progress)
+    return finish(picture, found > 0.5, lean, first.odds, progress)
+
+
+def by_colour(lab: Doubles, chance: Doubles, first: Guess, background: Background, seed: int = 0) -> Doubles:
+    """[h, w] in [0, 1]: what each colour says, given the colours of a soft mask ``chance`` and of the background."""
+    from ._background import OUTLIER
+    from ._mixture import fit
+
+    sure = np.clip(2 * chance - 1, 0, 1)
+    front = fit(lab.reshape(-1, 3), sure.ravel(), PARTS, seed).density(lab.reshape(-1, 3)).reshape(chance.shape)
+    ratio = np.log(front + OUTLIER) - np.log(background.density(lab))
+    odds = np.clip(first.odds, 0.05, 0.95)
+    return 1 / (1 + np.exp(-(np.clip(ratio, -6, 6) + 0.5 * np.log(odds / (1 - odds)))))
 
 
 def _alternate(lab: Doubles, first: Guess, progress: Progress) -> tuple[Doubles, Doubles]:
@@ -52,23 +66,18 @@ def _alternate(lab: Doubles, first: Guess, progress: Progress) -> tuple[Doubles,
 
     Returns the chance of being subject [h, w], and what colour alone says of it.
     """
-    from ._background import OUTLIER, learn
-    from ._mixture import fit
+    from ._background import learn
     from ._walk import grid, walk
 
     net, background, chance = grid(lab), first.background, first.odds
     fixed = np.where(first.rim, 0.0, np.nan)
-    anchor = 0.5 * np.log(np.clip(first.odds, 0.05, 0.95) / (1 - np.clip(first.odds, 0.05, 0.95)))
     lean = chance
     for k in range(ROUNDS):
         progress.update(k + 2, ROUNDS + 3, "colours and walk")
-        sure = np.clip(2 * chance - 1, 0, 1)
-        if not sure.any():
+        if not (chance > 0.5).any():
             break
         if k:
             background = learn(lab, np.where(first.rim, 1.0, np.clip(1 - 2 * chance, 0, 1)))
-        front = fit(lab.reshape(-1, 3), sure.ravel(), PARTS, k).density(lab.reshape(-1, 3)).reshape(chance.shape)
-        ratio = np.log(front + OUTLIER) - np.log(background.density(lab))
-        lean = 1 / (1 + np.exp(-(np.clip(ratio, -6, 6) + anchor)))
+        lean = by_colour(lab, chance, first, background, k)
         chance = walk(net, lean, PULL, fixed, chance)
     return chance, lean
