@@ -44,12 +44,14 @@ def build(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Tree:
     low, high = corners.min(axis=1), corners.max(axis=1)
     depth = max(int(np.ceil(np.log2(max(len(faces) / LEAF, 1)))), 0)
     size = LEAF << depth
-    low = np.concatenate([low, np.full((size - len(low), 3), np.inf)])
-    high = np.concatenate([high, np.full((size - len(high), 3), -np.inf)])
-    low, high = low.reshape(-1, LEAF, 3).min(axis=1), high.reshape(-1, LEAF, 3).max(axis=1)
+    # Places without a triangle are NaN: they fail every comparison, and fmin and fmax look past them.
+    low = np.concatenate([low, np.full((size - len(low), 3), np.nan)])
+    high = np.concatenate([high, np.full((size - len(high), 3), np.nan)])
+    low = np.fmin.reduce(low.reshape(-1, LEAF, 3), axis=1)
+    high = np.fmax.reduce(high.reshape(-1, LEAF, 3), axis=1)
     levels = [(low, high)]
     while len(low) > 1:
-        low, high = low.reshape(-1, 2, 3).min(axis=1), high.reshape(-1, 2, 3).max(axis=1)
+        low, high = np.fmin.reduce(low.reshape(-1, 2, 3), axis=1), np.fmax.reduce(high.reshape(-1, 2, 3), axis=1)
         levels.append((low, high))
     return Tree(corners, order.astype(np.int64), tuple(reversed(levels)))
 

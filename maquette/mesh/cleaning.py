@@ -6,16 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..data import Mesh
 from ..errors import BadInputError
 from ..progress import Progress, silent
+from .distances import distances
+from .hidden import without_hidden
 from .holes import fill_holes
 from .orientation import agreed, outward
 from .parts import usable, welded_rims, without_collapsed, without_doubles, without_floaters
 from .slivers import without_slivers
 from .splitting import split
-from .surface import Surface, to_mesh
-from .topology import compacted
+from .surface import Surface, to_mesh, welded_mesh
+from .topology import Bools, compacted, fans, flat_faces, signed_volumes
+from .uniting import united
 
 REPAIRS = ("keep", "fix", "solid")
 
@@ -35,31 +40,64 @@ def clean(
     weld: bool = True,
     floaters: float = 0.01,
     fill_holes: bool = True,
+    remove_inner: bool = False,
     repair: str = "fix",
+    resolution: int = 256,
     progress: Progress | None = None,
 ) -> CleanResult:
     """Make ``mesh`` closed, manifold and consistently wound with the least change.
 
     weld: join open edges that touch; floaters: parts below this share of the largest part's volume go (0 keeps all);
-    repair: ``keep`` changes nothing and only reports, ``fix`` repairs, ``solid`` re-extracts the surface when ``fix``
-    does not suffice. Colours, confidence, uvs and texture are carried along. A mesh with nothing to repair comes back
-    as it is.
+    remove_inner: drop walls that no ray from outside reaches; repair: ``keep`` changes nothing and only checks, ``fix``
+    repairs, ``solid`` extracts the surface anew at ``resolution`` cells when ``fix`` does not suffice. Colours,
+    confidence, uvs and texture are carried along (``solid`` turns a texture into vertex colours). A mesh with nothing
+    to repair comes back as it is.
 
-    Raises BadMeshError when no face can be used, BadInputError for an unknown ``repair``. Never returns an empty mesh.
+    Raises BadMeshError when no face can be used, BadInputError for an unknown ``repair`` or an impossible ``floaters``.
+    Never returns an empty mesh: the largest part always stays.
     """
     progress = progress or silent()
     if repair not in REPAIRS:
         raise BadInputError(f"unknown repair level '{repair}'; choose from {', '.join(REPAIRS)}")
     if not 0 <= floaters < 1:
         raise BadInputError(f"floaters is a share of the largest part's volume, from 0 to below 1; got {floaters}")
-    figures: dict[str, Any] = {"vertices_before": len(mesh.vertices), "faces_before": len(mesh.faces)}
+    figures: dict[str, Any] = {"repair": repair, "vertices_before": len(mesh.vertices), "faces_before": len(mesh.faces)}
     if repair == "keep":
         return _kept(mesh, figures)
-    surface = _fixed(mesh, weld, floaters, fill_holes, figures, progress)
-    cleaned = mesh if _untouched(mesh, surface, figures) else to_mesh(surface, mesh)
+    plan = _Plan(weld, floaters, fill_holes, remove_inner)
+    steps = _fixed(mesh, plan, figures, progress.part(0.0, 0.6))
+    if repair == "solid":
+        steps = _without_cavities(steps, figures)
+    surface, notes = steps.fixed, _notes(steps.fixed, figures)
+    if repair == "solid" and not is_sound(surface):
+        cleaned, surface, more = _solid(mesh, steps, floaters, resolution, figures, progress.part(0.6, 0.95))
+        notes += more
+    else:
+        cleaned = mesh if _untouched(mesh, surface, figures) else to_mesh(surface, mesh)
     figures |= {"vertices": len(cleaned.vertices), "faces": len(cleaned.faces)}
+    if cleaned is not mesh:
+        figures |= distances(steps.given, surface)
     progress.update(1, 1, "clean")
-    return CleanResult(cleaned, tuple(_notes(surface, figures)), figures)
+    return CleanResult(cleaned, tuple(notes), figures)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the caller asked for."""
+
+    weld: bool
+    floaters: float
+    close: bool
+    remove_inner: bool
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """given: the usable faces as they came; oriented: wound consistently, nothing cut or filled; fixed: the end."""
+
+    given: Surface
+    oriented: Surface
+    fixed: Surface
 
 
 def _kept(mesh: Mesh, figures: dict[str, Any]) -> CleanResult:
@@ -71,51 +109,123 @@ def _kept(mesh: Mesh, figures: dict[str, Any]) -> CleanResult:
 Step = Callable[[Surface], tuple[Surface, int]]
 
 
-def _fixed(
-    mesh: Mesh, weld: bool, floaters: float, close: bool, figures: dict[str, Any], progress: Progress
-) -> Surface:
+def _fixed(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress) -> _Steps:
     """All steps of level ``fix``; what each one did goes into ``figures``."""
-    progress.update(0, 8, "clean")
-    surface, outside, unusable = usable(mesh)
+    progress.update(0, 10, "clean")
+    given, outside, unusable = usable(mesh)
     figures |= {"out_of_range_faces": outside, "non_finite_faces": unusable}
-    if weld:
+    surface = given
+    if plan.weld:
         surface, figures["welded"] = welded_rims(surface)
     steps: tuple[tuple[str, Step], ...] = (
         ("degenerate_faces", without_collapsed),
         ("duplicate_faces", without_doubles),
         ("slivers", without_slivers),
         ("turned_faces", agreed),
-        ("split_vertices", split),
     )
     for done, (name, step) in enumerate(steps):
         surface, figures[name] = step(surface)
-        progress.update(done + 2, 10, "clean")
-    surface, figures["floaters"], figures["floater_faces"] = without_floaters(surface, floaters)
-    if close:
-        filled = fill_holes(surface, progress.part(0.7, 0.9))
-        surface = filled.surface
-        figures |= {"holes": filled.holes, "hole_faces": filled.faces, "open_sheets": filled.sheets}
-    surface, turned = outward(surface)
-    figures["turned_faces"] += turned
+        progress.update(done + 1, 10, "clean")
+    oriented = surface
+    surface, figures["split_vertices"] = split(surface)
+    surface, figures["floaters"], figures["floater_faces"] = without_floaters(surface, plan.floaters)
+    progress.update(5, 10, "clean")
+    if plan.remove_inner:
+        surface, figures["inner_faces"] = without_hidden(surface, progress.part(0.5, 0.7))
+    if plan.close:
+        surface = _closed(surface, figures, progress.part(0.7, 0.9))
     figures["parts"] = surface.parts[0]
+    return _Steps(given, oriented, surface)
+
+
+def _closed(surface: Surface, figures: dict[str, Any], progress: Progress) -> Surface:
+    """Holes filled, every part turned outward, overlapping parts united."""
+    filled = fill_holes(surface, progress)
+    figures |= {"holes": filled.holes, "hole_faces": filled.faces, "open_sheets": filled.sheets}
+    surface, turned = outward(filled.surface)
+    figures["turned_faces"] += turned
+    surface, figures["united_parts"] = united(surface)
+    if filled.holes or figures["united_parts"]:
+        surface, moves = without_slivers(without_collapsed(surface)[0])
+        surface, added = split(surface)
+        figures["slivers"] += moves
+        figures["split_vertices"] += added
     return surface
+
+
+def _without_cavities(steps: _Steps, figures: dict[str, Any]) -> _Steps:
+    """A solid has no rooms inside: parts that are turned inwards go."""
+    surface = steps.fixed
+    cavities = _inner_parts(surface)
+    if cavities.any() and not cavities.all():
+        surface = surface.kept(~cavities[surface.parts[1]])
+        figures |= {"cavities": int(cavities.sum()), "parts": surface.parts[0]}
+    return _Steps(steps.given, steps.oriented, surface)
+
+
+def is_sound(surface: Surface) -> bool:
+    """Closed, manifold, wound outward, in one part and without flat faces: what ``certify`` asks for."""
+    edges = surface.edges
+    if (edges.count != 2).any() or surface.parts[0] != 1:
+        return False
+    pairs = edges.pairs()
+    if (edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]).any():
+        return False
+    if flat_faces(surface.points, surface.faces, surface.scale).any():
+        return False
+    fan_count = fans(surface.faces, pairs)[0]
+    volume = signed_volumes(surface.points, surface.faces, surface.parts[1], 1)[0]
+    return fan_count == len(compacted(surface.faces, len(surface.points))[0]) and volume > 0
+
+
+def _solid(
+    mesh: Mesh, steps: _Steps, share: float, resolution: int, figures: dict[str, Any], progress: Progress
+) -> tuple[Mesh, Surface, list[str]]:
+    """Level ``solid``: the surface extracted anew, cleaned like any other, with the colours of the input.
+
+    Several bodies that are sound by themselves and apart stay as ``fix`` left them.
+    """
+    from .solid import colored_like, solid_of
+
+    fixed = steps.fixed
+    if figures["floater_faces"] > _RUBBLE * len(steps.oriented.faces):
+        fixed = without_floaters(steps.oriented, 0.0)[0]
+    elif all(is_sound(fixed.kept(fixed.parts[1] == k)) for k in range(min(fixed.parts[0], _MANY_BODIES))):
+        figures["solid"] = False
+        return to_mesh(fixed, mesh), fixed, ["the parts are sound by themselves and apart: nothing was extracted anew"]
+    made, notes, cell = solid_of(fixed, resolution, progress)
+    surface = _fixed(welded_mesh(made), _Plan(False, share, True, False), {}, progress).fixed
+    figures |= {"solid": True, "solid_cell": cell, "parts": surface.parts[0]}
+    return colored_like(surface, mesh), surface, notes
+
+
+_MANY_BODIES = 64
+_RUBBLE = 0.2
+"""With a larger share of faces among the floaters, what repair left is not the object any more."""
 
 
 def _untouched(mesh: Mesh, surface: Surface, figures: dict[str, Any]) -> bool:
     """Nothing was repaired and there was nothing to weld (or only the seams of a texture): hand back the very mesh."""
     same = len(surface.faces) == len(mesh.faces) and bool((surface.rows == mesh.faces).all())
-    changes = ("welded", "degenerate_faces", "duplicate_faces", "slivers", "turned_faces", "split_vertices", "holes")
-    if not same or any(figures.get(name, 0) for name in changes):
+    if not same or any(figures.get(name, 0) for name in _CHANGES):
         return False
     return mesh.uvs is not None or len(compacted(surface.faces, len(surface.points))[0]) == len(mesh.vertices)
 
+
+_CHANGES = (
+    "welded", "degenerate_faces", "duplicate_faces", "slivers", "turned_faces", "split_vertices", "holes",
+    "united_parts", "inner_faces", "cavities",
+)  # fmt: skip
 
 _WORDS = (
     ("out_of_range_faces", "{} faces pointed at vertices that do not exist and were dropped"),
     ("non_finite_faces", "{} faces had NaN or infinite vertices and were dropped"),
     ("floaters", "{} floaters were dropped"),
+    ("inner_faces", "{} faces of inner walls, which no ray from outside reaches, were dropped"),
+    ("cavities", "{} closed inner walls were dropped"),
     ("holes", "{} holes were closed"),
     ("split_vertices", "{} vertices were added where surfaces touched"),
+    ("united_parts", "{} overlapping parts were united with others"),
     ("open_sheets", "{} open sheets were left open: they enclose no volume (repair=solid gives them a thickness)"),
 )
 
@@ -125,6 +235,17 @@ def _notes(surface: Surface, figures: dict[str, Any]) -> list[str]:
     notes = [words.format(figures[name]) for name, words in _WORDS if figures.get(name)]
     if figures["parts"] > 1:
         notes.append(f"the mesh is in {figures['parts']} parts, each too large to be a floater")
+    inner = int(_inner_parts(surface).sum())
+    if inner:
+        notes.append(f"{inner} parts lie inside others (a double wall?): remove_inner drops what cannot be seen")
     if figures.get("hole_faces") and surface.table.uvs is not None:
         notes.append("the texture knows nothing of closed holes: each patch has one colour from its rim")
     return notes
+
+
+def _inner_parts(surface: Surface) -> Bools:
+    """[parts] those that are turned inwards: cavities of another part."""
+    parts, labels = surface.parts
+    if parts == 1:
+        return np.zeros(1, bool)
+    return signed_volumes(surface.points, surface.faces, labels, parts) < 0

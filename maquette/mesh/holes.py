@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress
-from .patching import Patch, make_patch
+from .patching import Hole, Patch, make_patch
 from .splitting import paired_halves
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, part_areas, signed_volumes
+from .topology import Bools, Floats, Ints, face_crosses, part_areas, signed_volumes
 
-_SHEET = 1e-4
+_SHEET = 5e-3
 """A part whose closed volume is below this share of (area / 4.84)^1.5 (the sphere has 1) is a sheet, not a body."""
 
 
@@ -35,16 +35,53 @@ def fill_holes(surface: Surface, progress: Progress) -> Filled:
     halves = np.flatnonzero(open_half)
     if len(halves) == 0:
         return Filled(surface, 0, 0, 0)
-    parts, labels = surface.parts
-    sheet = _sheets(surface, labels, parts, halves)
-    loops = [loop for loop in _loops(surface.faces, halves) if not sheet[labels[loop[0] // 3]]]
-    chords = _chords(edges.ends, surface.faces.reshape(-1)[halves], len(surface.points))
-    patches = []
+    flat = _flat_parts(surface)
+    loops = [loop for loop in _loops(surface.faces, halves) if not flat[surface.parts[1][loop[0] // 3]]]
+    rims, patches = _Rims(surface, halves), []
     for index, loop in enumerate(loops):
         progress.update(index, len(loops), "holes")
-        patches.append(make_patch(surface, loop, chords))
-    closed = _attached(surface, loops, patches)
-    return Filled(closed, len(loops), len(closed.faces) - len(surface.faces), int(sheet.sum()))
+        patches.append(make_patch(rims.hole(loop)))
+    part = np.array([surface.parts[1][loop[0] // 3] for loop in loops], np.int64)
+    sheet = _sheets(_attached(surface, loops, patches), len(surface.faces), part, patches)
+    body = [k for k in range(len(loops)) if not sheet[part[k]]]
+    closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body])
+    return Filled(closed, len(body), len(closed.faces) - len(surface.faces), int((sheet | flat).sum()))
+
+
+class _Rims:
+    """What patches must know of the surface around them: the edges at rim vertices."""
+
+    def __init__(self, surface: Surface, halves: Ints) -> None:
+        self._surface = surface
+        on_rim = np.zeros(len(surface.points), bool)
+        on_rim[surface.faces.reshape(-1)[halves]] = True
+        ends = surface.edges.ends
+        both = on_rim[ends].all(axis=1)
+        self._chords = set((ends[both, 0] * len(surface.points) + ends[both, 1]).tolist())
+        tail, head = np.concatenate([ends, ends[:, ::-1]]).T
+        at_rim = on_rim[tail]
+        order = np.argsort(tail[at_rim], kind="stable")
+        self._tail, self._head = tail[at_rim][order], head[at_rim][order]
+
+    def hole(self, loop: Ints) -> Hole:
+        """The hole inside the half-edges ``loop``, its rim the other way round: each rim edge is then used once each
+        way."""
+        surface = self._surface
+        rim = surface.faces.reshape(-1)[loop][::-1]
+        size = len(surface.points)
+
+        def taken(i: int, j: int) -> bool:
+            low, high = sorted((int(rim[i]), int(rim[j])))
+            return low * size + high in self._chords
+
+        start = np.searchsorted(self._tail, rim)
+        stop = np.searchsorted(self._tail, rim, side="right")
+        ring = set(rim.tolist())
+        outer = []
+        for begin, end in zip(start, stop, strict=True):
+            beyond = [v for v in self._head[begin:end].tolist() if v not in ring]
+            outer.append(surface.points[beyond])
+        return Hole(surface.points[rim], taken, outer, surface.scale)
 
 
 def _loops(faces: Ints, halves: Ints) -> list[Ints]:
@@ -66,21 +103,29 @@ def _loops(faces: Ints, halves: Ints) -> list[Ints]:
     return loops
 
 
-def _chords(ends: Ints, rim: Ints, count: int) -> set[int]:
-    """Keys (low * count + high) of the edges between rim vertices: a patch may not use these a second time."""
-    on_rim = np.zeros(count, bool)
-    on_rim[rim] = True
-    both = on_rim[ends].all(axis=1)
-    return set((ends[both, 0] * count + ends[both, 1]).tolist())
+def _flat_parts(surface: Surface) -> Bools:
+    """[parts] those of one or two faces, or all in one plane: not worth a patch, they enclose nothing."""
+    parts, labels = surface.parts
+    cross = face_crosses(surface.points, surface.faces)
+    area = np.linalg.norm(cross, axis=1)
+    total = np.stack([np.bincount(labels, cross[:, k], parts) for k in range(3)], axis=1)
+    in_line = np.linalg.norm(total, axis=1) > (1 - 1e-9) * np.bincount(labels, area, parts)
+    return in_line | (np.bincount(labels, minlength=parts) <= 1)
 
 
-def _sheets(surface: Surface, labels: Ints, parts: int, halves: Ints) -> Bools:
-    """[parts] open parts that enclose next to nothing even when closed."""
-    is_open = np.zeros(parts, bool)
-    is_open[labels[halves // 3]] = True
-    volume = np.abs(signed_volumes(surface.points, surface.faces, labels, parts))
-    area = part_areas(surface.points, surface.faces, labels, parts)
-    return is_open & (volume <= _SHEET * (area / 4.84) ** 1.5)
+def _sheets(closed: Surface, own: int, part: Ints, patches: list[Patch]) -> Bools:
+    """[parts] open parts that enclose next to nothing even when closed.
+
+    closed: with all patches, its first ``own`` faces being the surface's; part: the part that each patch belongs to.
+    """
+    whole = Surface(closed.points, closed.faces[:own], closed.rows[:own], closed.table)
+    parts, labels = whole.parts
+    labels = np.concatenate([labels, np.repeat(part, [len(patch.faces) for patch in patches])])
+    volume = np.abs(signed_volumes(closed.points, closed.faces, labels, parts))
+    area = part_areas(closed.points, closed.faces, labels, parts)
+    has_hole = np.zeros(parts, bool)
+    has_hole[part] = True
+    return has_hole & (volume <= _SHEET * (area / 4.84) ** 1.5)
 
 
 def _attached(surface: Surface, loops: list[Ints], patches: list[Patch]) -> Surface:
@@ -90,10 +135,11 @@ def _attached(surface: Surface, loops: list[Ints], patches: list[Patch]) -> Surf
     fresh = _FreshRows(surface.table)
     next_point = len(surface.points)
     for loop, patch in zip(loops, patches, strict=True):
-        rim, rim_rows = flat_faces[loop], flat_rows[loop]
+        rim, rim_rows = flat_faces[loop][::-1], flat_rows[loop][::-1]
         local = np.concatenate([rim, next_point + np.arange(len(patch.points))])
-        inner = fresh.blend(rim_rows, patch.blend)
-        outer = fresh.blend(rim_rows, np.eye(len(loop))) if textured else rim_rows
+        inner = fresh.blend(rim_rows, patch.near, patch.weight)
+        ring = np.arange(len(loop))[:, None]
+        outer = fresh.blend(rim_rows, ring, np.ones((len(loop), 1))) if textured else rim_rows
         points.append(patch.points)
         faces.append(local[patch.faces])
         rows.append(np.concatenate([outer, inner])[patch.faces])
@@ -113,8 +159,8 @@ class _FreshRows:
         self._like: list[Ints] = []
         self._values: dict[str, list[Any]] = {name: [] for name in table.present()}
 
-    def blend(self, rim_rows: Ints, weights: Floats) -> Ints:
-        """Rows for ``weights`` [N, L] of the rim's rows [L]; returns their numbers [N]."""
+    def blend(self, rim_rows: Ints, near: Ints, weights: Floats) -> Ints:
+        """Rows that mix the rim's rows ``rim_rows[near]`` [N, K] by ``weights`` [N, K]; returns their numbers [N]."""
         numbers = self._next + np.arange(len(weights))
         self._next += len(weights)
         self._like.append(np.full(len(weights), rim_rows[0]))
@@ -122,7 +168,7 @@ class _FreshRows:
             if name == "uvs":
                 block = np.tile(value[rim_rows[0]], (len(weights), 1))
             elif name == "vertex_colors":
-                block = weights @ value[rim_rows]
+                block = np.einsum("nk,nkc->nc", weights, value[rim_rows[near]])
             else:
                 block = np.zeros((len(weights), *value.shape[1:]))
             self._values[name].append(block)

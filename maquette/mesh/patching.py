@@ -12,49 +12,87 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .surface import Surface
+from .fairing import bent, is_flat, refined, smooth
 from .topology import Floats, Ints
 
 _EXACT = 160
 """Longest loop for the exact triangulation: its work grows with the cube."""
 
 
+_PLAIN = 7
+"""Holes with fewer rim vertices get no inner points."""
+_CUT = 0.25
+"""A flat rim wider than this share of the mesh is a cut, not damage: it is closed flat."""
+_BLEND = 8
+
+
 @dataclass(frozen=True)
 class Patch:
     """points: [N, 3] inner points; faces: [T, 3] into rim vertices (0 .. L - 1, in loop order) then inner points;
-    blend: [N, L] weights with which the rim's attributes mix in each inner point."""
+    near, weight: [N, K] the rim vertices whose attributes mix in each inner point, and their weights."""
 
     points: Floats
     faces: Ints
-    blend: Floats
+    near: Ints
+    weight: Floats
 
 
-def make_patch(surface: Surface, loop: Ints, chords: set[int]) -> Patch:
-    """The patch that closes ``loop`` (open half-edges in order) and faces the same way as the surface."""
-    rim = surface.faces.reshape(-1)[loop]
-    points = surface.points[rim]
-    size = len(surface.points)
+@dataclass(frozen=True)
+class Hole:
+    """points: [L, 3] the rim in the order in which the patch runs along it (against the surface's own half-edges);
+    taken: whether two rim vertices have an edge already; outer: per rim vertex its neighbours' positions [K, 3]; scale:
+    the mesh's size."""
 
-    def taken(i: int, j: int) -> bool:
-        low, high = sorted((int(rim[i]), int(rim[j])))
-        return low * size + high in chords
+    points: Floats
+    taken: Callable[[int, int], bool]
+    outer: list[Floats]
+    scale: float
 
-    # The patch runs along the rim the other way round, so that every rim edge is used once each way.
-    triangles = triangulated(points, taken)
+
+def make_patch(hole: Hole) -> Patch:
+    """The patch that closes ``hole`` and continues the surface around it."""
+    rim = len(hole.points)
+    triangles = triangulated(hole.points, hole.taken)
     if triangles is None:
-        return _fan(points)
-    return Patch(np.zeros((0, 3)), np.array(triangles, np.int64)[:, ::-1], np.zeros((0, len(rim))))
+        return _with_blend(*_fan(hole.points), rim)
+    faces = np.array(triangles, np.int64)
+    if rim < _PLAIN:
+        return _with_blend(hole.points, faces, rim)
+    points, faces = refined(hole.points, faces, rim)
+    if len(points) == rim:
+        return _with_blend(points, faces, rim)
+    flat = smooth(points, faces, rim)
+    width = float(np.ptp(hole.points, axis=0).max())
+    if width > _CUT * hole.scale and is_flat(hole.points, 0.05):
+        return _with_blend(flat, faces, rim)
+    curved = bent(flat, faces, rim, hole.outer)
+    far = float(np.linalg.norm(curved - flat, axis=1).max())
+    # A plate that rises above half its width has been led astray by a frayed rim.
+    return _with_blend(curved if np.isfinite(far) and far <= 0.6 * width else flat, faces, rim)
 
 
-def _fan(points: Floats) -> Patch:
+def _fan(points: Floats) -> tuple[Floats, Ints]:
     """Triangles from the rim to a new point in its middle: always possible."""
     count = len(points)
     ring = np.arange(count)
-    faces = np.stack([np.roll(ring, -1), ring, np.full(count, count)], axis=1)
+    faces = np.stack([ring, np.roll(ring, -1), np.full(count, count)], axis=1)
     weights = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
     weights = weights + np.roll(weights, 1)
     weights = weights / weights.sum() if weights.sum() > 0 else np.full(count, 1 / count)
-    return Patch((weights @ points)[None], faces, weights[None])
+    return np.concatenate([points, (weights @ points)[None]]), faces
+
+
+def _with_blend(points: Floats, faces: Ints, rim: int) -> Patch:
+    """The patch, its inner points blended from the nearest rim vertices (inverse squared distance)."""
+    from scipy.spatial import cKDTree
+
+    inner = points[rim:]
+    if len(inner) == 0:
+        return Patch(inner, faces, np.zeros((0, 1), np.int64), np.zeros((0, 1)))
+    count = min(_BLEND, rim)
+    distance, near = cKDTree(points[:rim]).query(inner, k=count)
+    weight = 1.0 / np.maximum(distance.reshape(-1, count), 1e-12) ** 2
+    return Patch(inner, faces, near.reshape(-1, count), weight / weight.sum(axis=1, keepdims=True))
 
 
 Taken = Callable[[int, int], bool]

@@ -118,6 +118,14 @@ def to_mesh(surface: Surface, like: Mesh) -> Mesh:
     return Mesh(points, faces, texture=texture, material=like.material, **given)
 
 
+def welded_mesh(surface: Surface) -> Mesh:
+    """The geometry alone, each point once."""
+    used, index = compacted(surface.faces, len(surface.points))
+    points: Any = surface.points[used]
+    faces: Any = index
+    return Mesh(points, faces)
+
+
 def _mean(values: npt.NDArray[Any], index: Ints, count: int) -> Floats:
     """[count, ...] the mean of the corner values that meet in each vertex."""
     weight = np.maximum(np.bincount(index, minlength=count), 1)

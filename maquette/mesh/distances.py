@@ -1,0 +1,79 @@
+"""How far a repaired surface lies from the one it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..data import Mesh
+from ..geometry.closest import ClosestSurface
+from .surface import Surface
+from .topology import Bools, Floats, Ints, compacted
+
+SAMPLES = 4000
+
+
+def surface_samples(points: Floats, faces: Ints, count: int) -> tuple[Floats, Ints]:
+    """``count`` points spread evenly over the area, and the face of each. Deterministic (R2 sequence, Roberts 2018)."""
+    corner = points[faces]
+    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
+    edge = np.cumsum(area)
+    if len(faces) == 0 or edge[-1] <= 0:
+        return np.zeros((0, 3)), np.zeros(0, np.int64)
+    face = np.searchsorted(edge, (np.arange(count) + 0.5) / count * edge[-1]).clip(0, len(faces) - 1)
+    step = np.arange(count)
+    u, v = (0.5 + step * 0.7548776662466927) % 1, (0.5 + step * 0.5698402909980532) % 1
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    weights = np.stack([1 - u - v, u, v], axis=1)
+    return np.einsum("nk,nki->ni", weights, corner[face]), face.astype(np.int64)
+
+
+def distances(before: Surface, after: Surface, samples: int = SAMPLES) -> dict[str, float]:
+    """Distance of ``samples`` points spread over ``after`` from the surface ``before``: mean, p99 and max, world units.
+
+    Faces that both have in common are at distance 0 without being measured.
+    """
+    points, face = surface_samples(after.points, after.faces, samples)
+    if len(points) == 0:
+        return {"distance_mean": 0.0, "distance_p99": 0.0, "distance_max": 0.0}
+    far = np.zeros(len(points))
+    moved = ~_in_common(before, after)[face]
+    if moved.any():
+        far[moved] = ClosestSurface(_near(before, points[moved])).query(points[moved]).distance
+    return {
+        "distance_mean": float(far.mean()),
+        "distance_p99": float(np.quantile(far, 0.99)),
+        "distance_max": float(far.max()),
+    }
+
+
+def _in_common(before: Surface, after: Surface) -> Bools:
+    """[F] the faces of ``after`` that ``before`` has too: the same three points, told by a hash of the coordinates."""
+    return np.isin(_hashes(after), _hashes(before))
+
+
+def _hashes(surface: Surface) -> Any:
+    """[F] a 64-bit hash of each face's corner positions, whatever their order."""
+    bits = surface.points.astype(np.float32).view(np.uint32).reshape(-1, 3).astype(np.uint64)
+    mixed = np.zeros(len(bits), np.uint64)
+    for axis, factor in enumerate((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)):
+        mixed = (mixed ^ (bits[:, axis] + np.uint64(axis + 1))) * np.uint64(factor)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed[surface.faces].sum(axis=1, dtype=np.uint64)
+
+
+def _near(surface: Surface, points: Floats) -> Mesh:
+    """The faces that can be nearest to some of ``points``: those in the box round the points and what is nearest."""
+    from scipy.spatial import cKDTree
+
+    used, faces = compacted(surface.faces, len(surface.points))
+    vertices = surface.points[used]
+    reach, _ = cKDTree(vertices).query(points)
+    margin = float(reach.max()) * 1.001 + 1e-9
+    corner = vertices[faces]
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    inside = ((corner.max(axis=1) >= low) & (corner.min(axis=1) <= high)).all(axis=1)
+    whole: Any = vertices
+    near: Any = faces[inside]
+    return Mesh(whole, near)
