@@ -18,6 +18,8 @@ class Display:
         self._quiet = quiet
         self._bars: Any = None
         self._task: Any = None
+        self._left, self._seconds = 0, 0.0
+        self._busy: Callable[[], Sequence[Slot]] = lambda: ()
 
     def __enter__(self) -> Display:
         if not self._quiet and sys.stderr.isatty():

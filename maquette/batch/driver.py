@@ -143,7 +143,8 @@ class Driver:
         if not free:
             return False
         started = False
-        ready = [row for row in self.ledger.ready(time.time()) if row.key in by_key]
+        working = {row.key for _, row in futures.values()}  # the ledger hears of them only when they are sent
+        ready = [row for row in self.ledger.ready(time.time()) if row.key in by_key and row.key not in working]
         for slot in sorted(free, key=lambda s: s.share_used):
             row = next((r for r in ready if self._serves(slot, by_key[r.key])), None)
             if row is None:

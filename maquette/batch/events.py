@@ -45,7 +45,7 @@ class Listener:
         self._over.set()
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.close()
+                self._socket.shutdown()  # close() would wait seconds for the server's good-bye
         self._thread.join(timeout=5)
 
     def wait(self, seconds: float) -> bool:

@@ -2,11 +2,14 @@
 
 The page is one template beside this file; data goes in as JSON inside a script tag with every ``<`` escaped, and is put
 on the page as text, never as HTML. The viewer is a small WebGL program of our own in the template: no library, no
-network.
+network. A page opened from disk may not read other files, so each model also lies in a script file (base64) below
+``OUT/.page/``, which is loaded when somebody clicks.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import tempfile
@@ -49,6 +52,22 @@ def _entry(output: Path, row: Row) -> dict[str, Any]:
         "notes": row.notes,
         "files": [{"name": p.rsplit("/", 1)[-1], "href": quote(p)} for p in paths],
         "thumb": quote(thumbs[0]) if thumbs else None,
-        "model": next((quote(p) for p in paths if p.lower().endswith(".glb")), None),
+        "model": _model_script(output, row.name, paths),
         "figures": {name: report[name] for name in _FIGURES if name in report},
     }
+
+
+def _model_script(output: Path, name: str, paths: list[str]) -> str | None:
+    """The script file that hands the item's first GLB to the viewer, made once per content; None without a GLB."""
+    source = next((output / p for p in paths if p.lower().endswith(".glb") and (output / p).is_file()), None)
+    if source is None:
+        return None
+    data = source.read_bytes()
+    script = output / ".page" / f"{hashlib.sha256(name.encode() + data).hexdigest()[:24]}.js"
+    if not script.exists():
+        script.parent.mkdir(exist_ok=True)
+        part = script.with_suffix(".part")
+        label = json.dumps(name).replace("<", "\\u003c")
+        part.write_text(f'maquetteModel({label}, "{base64.b64encode(data).decode()}");\n', encoding="utf-8")
+        part.replace(script)
+    return quote(f".page/{script.name}")
