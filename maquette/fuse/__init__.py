@@ -82,12 +82,11 @@ def fuse(
     progress = progress or silent()
     labels = _labels(meshes, names)
     priors = _priors(meshes, rotations)
-    for mesh, label in zip(meshes, labels, strict=True):
-        _usable(mesh, label)
-    views, notes = align_views(meshes, labels, priors, threshold, seed, progress.part(0.0, 0.5))
-    taken = [transformed(mesh, view.transform) for mesh, view in zip(meshes, views, strict=True) if view.accepted]
+    turned, said = outward(meshes, labels)
+    views, notes = align_views(turned, labels, priors, threshold, seed, progress.part(0.0, 0.5))
+    taken = [transformed(mesh, view.transform) for mesh, view in zip(turned, views, strict=True) if view.accepted]
     solid = blend(taken, resolution=resolution, union=union, progress=progress.part(0.5, 1.0))
-    return Fusion(solid, tuple(views), tuple(notes))
+    return Fusion(solid, tuple(views), (*said, *notes))
 
 
 def _labels(meshes: Sequence[Mesh], names: Sequence[str] | None) -> list[str]:
@@ -107,8 +106,20 @@ def _priors(meshes: Sequence[Mesh], rotations: Sequence[npt.ArrayLike | None] | 
     return [checked_prior(rotation) for rotation in rotations]
 
 
-def _usable(mesh: Mesh, label: str) -> None:
-    try:
-        mesh.checked()
-    except BadMeshError as error:
-        raise BadMeshError(f"{label}: {error}") from error
+def outward(meshes: Sequence[Mesh], labels: Sequence[str]) -> tuple[list[Mesh], list[str]]:
+    """The meshes with their faces looking outward, and a note for each that was inside out; BadMeshError names the
+    view.
+    """
+    out, notes = [], []
+    for mesh, label in zip(meshes, labels, strict=True):
+        try:
+            corners = mesh.checked().vertices[mesh.faces].astype(np.float64) - mesh.bounds.mean(axis=0)
+        except BadMeshError as error:
+            raise BadMeshError(f"{label}: {error}") from error
+        volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum()
+        if volume < 0:
+            normals = None if mesh.vertex_normals is None else -mesh.vertex_normals
+            mesh = mesh.replace(faces=mesh.faces[:, ::-1], vertex_normals=normals)
+            notes.append(f"view '{label}' was inside out and was turned")
+        out.append(mesh)
+    return out, notes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Mesh
+from ..errors import BadMeshError
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
@@ -50,7 +51,9 @@ def similarity_scale(transform: npt.ArrayLike) -> float:
 
 
 def sample_cloud(mesh: Mesh, count: int, seed: int = 0) -> Cloud:
-    """``count`` points on the faces, area-weighted and stratified, the same for the same seed."""
+    """``count`` points on the faces, area-weighted and stratified, the same for the same seed. BadMeshError without
+    area.
+    """
     from scipy.spatial import cKDTree
 
     corners = mesh.checked().vertices[mesh.faces].astype(np.float64)
@@ -58,6 +61,8 @@ def sample_cloud(mesh: Mesh, count: int, seed: int = 0) -> Cloud:
     double_area = np.linalg.norm(across, axis=1)
     rng: Any = np.random.default_rng(seed)
     ends = np.cumsum(double_area)
+    if ends[-1] <= 0:
+        raise BadMeshError("the mesh has no area: all its faces are lines or points; look at the step that made it")
     # one draw from each of ``count`` equal slices of the area, then shuffled so that any part of them is even, too
     where = (np.arange(count) + rng.random(count)) * (ends[-1] / count)
     face = np.minimum(np.searchsorted(ends, where, side="right"), len(corners) - 1)

@@ -223,6 +223,15 @@ def test_one_view_alone_is_made_solid():
     assert solid(result.mesh).body_count == 1 and result.views[0].accepted
 
 
+def test_an_inside_out_view_is_turned_and_named():
+    """Faces that look inward are turned round, with a note; the solid is as large as ever."""
+    ball = trimesh.creation.icosphere(3, 0.5)
+    good = Mesh(ball.vertices, ball.faces)
+    result = fuse([good, good.replace(faces=good.faces[:, ::-1])], rotations=[np.eye(4)] * 2, resolution=24)
+    assert result.notes == ("view 'view 2' was inside out and was turned",)
+    assert solid(result.mesh).volume == pytest.approx(ball.volume, rel=0.02)
+
+
 def test_same_input_same_result():
     """Two runs give identical bytes."""
     one, two = (fuse(four_views()[:2], resolution=24) for _ in range(2))
@@ -252,6 +261,7 @@ def test_cancel_passes_through():
         ({"rotations": [np.eye(3), None]}, BadInputError, "4, 4"),
         ({"rotations": [np.diag([1.0, 1, -1, 1]), None]}, BadInputError, "mirrors"),
         ({"meshes": [Mesh(np.zeros((0, 3)), np.zeros((0, 3)))], "names": ["left"]}, BadMeshError, "left: .*empty"),
+        ({"meshes": [Mesh(np.eye(3)[[0, 0, 0]], [[0, 1, 2]])]}, BadMeshError, "no area"),
         ({"resolution": 4}, BadInputError, "resolution"),
     ],
 )
