@@ -1,8 +1,13 @@
-"""Cut a mesh into charts and lay them out on a square, in a child process that Cancel and a time limit can end."""
+"""Cut a mesh into charts and lay them out on a square; Cancel and a time limit end it at any moment.
+
+``fast`` is our own (``_fast``), ``xatlas`` the well-known library, which holds the interpreter lock for tens of seconds
+and so runs in a child process.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +16,12 @@ import numpy.typing as npt
 
 from ..child import run_child
 from ..data import Mesh
-from ..errors import BadInputError, WorkerDiedError
-from ..geometry.normals import vertex_normals
+from ..errors import BadInputError, BadMeshError, StageTimeoutError, WorkerDiedError
+from ..geometry.normals import face_normals, vertex_normals
 from ..log import log
 from ..progress import Progress, silent
 
-METHODS = ("xatlas", "fast")
+METHODS = ("fast", "xatlas")
 SIZES = (16, 8192)
 """Smallest and largest side of a texture, texels."""
 _OVERLAP = 0.01
@@ -40,14 +45,15 @@ def unwrap(
     mesh: Mesh,
     *,
     size: int = 1024,
-    method: str = "xatlas",
+    method: str = "fast",
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Mesh:
     """``mesh`` with uvs in [0, 1] for a ``size`` x ``size`` texture; everything per vertex is kept, the texture is not.
 
-    timeout: seconds, default by the number of faces. Raises StageTimeoutError, WorkerDiedError, BadMeshError,
-    BadInputError; never gives back an empty mesh.
+    method: ``fast`` (default: over 10 times faster, fuller, less stretch) or ``xatlas``. timeout: seconds, default by
+    the number of faces. Raises StageTimeoutError, WorkerDiedError, BadMeshError, BadInputError; never gives back an
+    empty mesh.
     """
     done = unwrap_with_map(mesh, size=size, method=method, timeout=timeout, progress=progress)
     for note in done.notes:
@@ -59,7 +65,7 @@ def unwrap_with_map(
     mesh: Mesh,
     *,
     size: int = 1024,
-    method: str = "xatlas",
+    method: str = "fast",
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Unwrapped:
@@ -67,14 +73,15 @@ def unwrap_with_map(
     if method not in METHODS:
         raise BadInputError(f"there is no unwrap method '{method}'; choose one of: {', '.join(METHODS)}")
     check_size(size)
-    mesh.checked()
+    if not face_normals(mesh.checked()).any():
+        raise BadMeshError("every face of the mesh has zero area, so there is nothing to lay out; run Clean Mesh on it")
     limit = max(120.0, 0.01 * len(mesh.faces)) if timeout is None else timeout
     progress = progress or silent()
     notes: tuple[str, ...] = ()
     if method == "fast":
         from ._fast import fast_layout
 
-        answer = fast_layout(_unit_size(mesh), mesh.faces, size, padding(size), progress)
+        answer = fast_layout(_unit_size(mesh), mesh.faces, size, padding(size), _limited(progress, limit))
     else:
         answer, notes = _xatlas(mesh, size, limit, progress)
     return _built(mesh, answer, size, notes)
@@ -94,6 +101,20 @@ def _xatlas(
     jitter = np.random.default_rng(0).uniform(-1e-5, 1e-5, vertices.shape).astype(np.float32)
     answer = run_child(script, {"vertices": vertices + jitter, **given}, "unwrapping", limit, progress)
     return answer, ("xatlas crashed on this mesh and laid it out at the second try, with jittered vertices",)
+
+
+def _limited(progress: Progress, limit: float) -> Progress:
+    """``progress`` whose check also ends the work ``limit`` seconds from now."""
+    end = time.monotonic() + limit
+
+    def check() -> None:
+        progress.check()
+        if time.monotonic() > end:
+            raise StageTimeoutError(
+                f"unwrapping took longer than its limit of {limit:.0f} s; simplify the mesh first or raise the limit"
+            )
+
+    return replace(progress, check=check)
 
 
 def padding(size: int) -> int:

@@ -89,7 +89,12 @@ def _cross(a: Complexes, b: Complexes, c: Complexes, d: Complexes) -> npt.NDArra
     def side(p: Complexes, q: Complexes, r: Complexes) -> Reals:
         return ((q - p).conj() * (r - p)).imag
 
-    return (side(a, b, c) * side(a, b, d) <= 0) & (side(c, d, a) * side(c, d, b) <= 0)
+    def boxes_meet(one: Reals, two: Reals, three: Reals, four: Reals) -> npt.NDArray[np.bool_]:
+        return (np.maximum(one, two) >= np.minimum(three, four)) & (np.maximum(three, four) >= np.minimum(one, two))
+
+    across = (side(a, b, c) * side(a, b, d) <= 0) & (side(c, d, a) * side(c, d, b) <= 0)
+    # the boxes decide for edges on one line, for which all four sides are 0
+    return across & boxes_meet(a.real, b.real, c.real, d.real) & boxes_meet(a.imag, b.imag, c.imag, d.imag)
 
 
 def _batches(costs: Ints) -> list[slice]:

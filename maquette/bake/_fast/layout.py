@@ -9,11 +9,12 @@ import numpy as np
 from ...progress import Progress
 from .charts import Ints, Reals
 from .flatten import Complexes
-from .packing import Mask, pack
+from .packing import Mask, pack, shelves
 
 _ANGLES = 24
-_CELLS = 576
-"""Side of the bitmap that the whole atlas is packed on, if ``_EXPECTED`` of it is used in the end."""
+_CELLS = (128, 576)
+_CHART_CELLS = 26
+"""The whole atlas is packed on a bitmap of which a chart takes about ``_CHART_CELLS`` squared, within these sides."""
 _EXPECTED = 0.66
 
 
@@ -30,11 +31,12 @@ def arrange(flat: Complexes, faces: Ints, chart: Ints, size: int, padding: int, 
     count = int(chart.max()) + 1
     flat = _boxed(flat, chart, count)
     area = float(np.abs(_areas(flat, faces)).sum())
-    scale = _CELLS * np.sqrt(_EXPECTED / max(area, 1e-30))  # cells per world unit
-    gap = max(1, round(padding * _CELLS / size))
+    side = float(np.clip(_CHART_CELLS * np.sqrt(count / _EXPECTED), *_CELLS))
+    scale = side * np.sqrt(_EXPECTED / max(area, 1e-30))  # cells per world unit
+    gap = max(1, round(padding * side / size))
     drawn = flat * scale
     masks, low = _bitmaps(drawn, faces, chart, count)
-    placed, side = pack(masks, gap, progress)
+    placed, cells = pack(masks, gap, progress)
     uv = np.empty_like(drawn)
     turns = np.array([p.turns for p in placed])
     corner = np.array([complex(p.left, p.top) for p in placed])
@@ -44,8 +46,8 @@ def arrange(flat: Complexes, faces: Ints, chart: Ints, size: int, padding: int, 
         here = turns[chart] == turn
         uv[here] = _turned(local[here], shape[chart[here]], turn)
     uv += corner[chart]
-    uv /= side
-    return Atlas(uv, area * scale**2 / side**2)
+    uv /= cells
+    return Atlas(uv, area * scale**2 / cells**2)
 
 
 def _turned(local: Complexes, shape: Complexes, turn: int) -> Complexes:
@@ -88,7 +90,7 @@ def _bitmaps(drawn: Complexes, faces: Ints, chart: Ints, count: int) -> tuple[li
         np.maximum.at(high[k], chart, part)
     corner = (low[0] - 0.5) + 1j * (low[1] - 0.5)
     shape = np.stack([np.ceil(high[k] - low[k] + 1).astype(int) for k in (1, 0)], axis=1)  # rows, columns
-    shelf, size = _shelves(shape)
+    shelf, size = shelves(shape)
     sub = 2 * (drawn - corner[chart] + (shelf[:, 1] + 1j * shelf[:, 0])[chart])
     points = torch.tensor(np.stack([sub.real, sub.imag, np.zeros(len(sub))], axis=1))
     fine = rasterize(points, torch.tensor(faces), 2 * size[1], 2 * size[0]).covered.numpy()
@@ -113,19 +115,6 @@ def _border(drawn: Complexes, faces: Ints) -> Complexes:
     which = np.repeat(np.arange(len(start)), steps)
     step = np.arange(len(which)) - np.repeat(np.cumsum(steps) - steps, steps)
     return np.concatenate([drawn[start[which]] + along[which] * (step / steps[which]), drawn[end]])
-
-
-def _shelves(shape: Ints) -> tuple[Ints, tuple[int, int]]:
-    """Boxes set side by side in rows, tallest first: (top, left) of each [C, 2] and the (rows, columns) they take."""
-    width = max(int(np.sqrt((shape[:, 0] * shape[:, 1]).sum()) * 1.2), int(shape[:, 1].max()))
-    out, top, left, tall = np.zeros_like(shape), 0, 0, 0
-    for index in np.lexsort((np.arange(len(shape)), -shape[:, 0])):
-        rows, columns = shape[index]
-        if left + columns > width:
-            top, left, tall = top + tall, 0, 0
-        out[index] = (top, left)
-        left, tall = left + int(columns), max(tall, int(rows))
-    return out, (top + tall, width)
 
 
 def _areas(flat: Complexes, faces: Ints) -> Reals:
