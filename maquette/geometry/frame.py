@@ -1,11 +1,23 @@
-"""The world frame's size: every mesh that leaves a reconstruction is centred and has longest side 1."""
+"""The world frame: cameras for pictures of any shape, and the size of a mesh that leaves a reconstruction."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from ..data import Camera
 from ..errors import BadMeshError
+from .camera import FIELD_OF_VIEW, orbit_camera
+
+
+def picture_camera(
+    width: int, height: int, azimuth: float = 0.0, elevation: float = 0.0, field_of_view: float = FIELD_OF_VIEW
+) -> Camera:
+    """The orbit camera of a picture of any shape: the square around the picture is what ``orbit_camera`` sees."""
+    camera = orbit_camera(azimuth, elevation, size=max(width, height), field_of_view=field_of_view)
+    k = camera.intrinsics.copy()
+    k[0, 2], k[1, 2] = width / 2, height / 2
+    return Camera(k, camera.cam_to_world, width, height)
 
 
 def normalising(vertices: npt.ArrayLike) -> tuple[float, npt.NDArray[np.float64]]:

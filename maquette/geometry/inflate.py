@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Camera, FloatArray
+from ..errors import BadViewsError
 from ..progress import Progress, silent
 from ._poisson import poisson
 from .signed_distance import LEVEL, signed_distance
@@ -24,6 +25,8 @@ RATIO_BLUR = 0.02
 """Standard deviation of that blur, as a share of the picture's longest side."""
 STRIPE_RATIO = 0.5
 """Squared thickness of a rod over Poisson's, of a long stripe: what is too thin for the ratio's grid gets."""
+RELIEF = 0.012
+"""World units by which shading may move the front of a solid of about size 1."""
 BINARY = 0.9
 """A mask whose outline pixels are to this share exactly 0 or 1 is not anti-aliased and gets a slight blur."""
 
@@ -82,12 +85,23 @@ def thin_axis(distance: FloatArray, inside: npt.NDArray[np.bool_], least: float)
     rest = inside & (away > least)
     if least <= 0 or not rest.any():
         return nothing
-    # The rest beyond the opened mask holds thin parts and the tips of corners: a tip is short.
+    # The rest beyond the opened mask holds thin parts, necks between parts, and the tips of corners. A tip is short
+    # and hangs on one side only.
     parts, count = label(rest, structure=np.ones((3, 3)))
     reach = np.zeros(count + 1)
     np.maximum.at(reach, parts[rest], away[rest])
-    lasting = (reach > 2.0 * least)[parts] & rest
-    return np.asarray(skeletonize(inside) & lasting)
+    lasting = (reach > 2.0 * least) | (_contacts(parts, count, inside & ~rest) > 1)
+    return np.asarray(skeletonize(inside) & rest & lasting[parts])
+
+
+def _contacts(parts: npt.NDArray[np.integer], count: int, body: npt.NDArray[np.bool_]) -> npt.NDArray[np.integer]:
+    """How many separate stretches of ``body`` each part (label 1 ... count) touches: [count + 1]."""
+    from scipy.ndimage import label, maximum_filter
+
+    beside = maximum_filter(parts, 3) * body
+    stretches, _ = label(beside > 0, structure=np.ones((3, 3)))
+    pairs = np.unique(np.stack([beside[beside > 0], stretches[beside > 0]]), axis=1)
+    return np.bincount(pairs[0], minlength=count + 1)
 
 
 def _anti_aliased(mask: FloatArray) -> FloatArray:
@@ -136,14 +150,29 @@ def _rim_slope(distance: FloatArray, inner: FloatArray) -> FloatArray:
     return np.asarray(gaussian_filter(slope[tuple(nearest)], 1.0) + 1e-3, np.float32)
 
 
+def plane_distance(camera: Camera) -> float:
+    """z-depth of the world's origin: where the middle of an inflated solid lies. BadViewsError when it is not ahead."""
+    axis = -camera.cam_to_world[:3, 2]
+    distance = float(-(camera.position @ axis))
+    if distance <= 0:
+        raise BadViewsError("the camera looks away from the world's origin, so nothing can be inflated there")
+    return distance
+
+
+def pixel_size(camera: Camera) -> float:
+    """World units per pixel at the depth of the world's origin."""
+    return plane_distance(camera) / float(camera.intrinsics[0, 0])
+
+
 @dataclass(frozen=True)
 class Inflated:
     """A solid on the rays of one camera.
 
     A ray meets the plane through the world's origin, across the camera's axis, at q; a point of the ray is given by z,
-    its distance in front of that plane along the axis (world units, towards the camera positive). The solid is where
-    ``squared - stretch * (z - middle)^2 > 0``; all maps [H, W] float32 over the camera's pixels (plus ``margin`` pixels
-    on every side), in world units.
+    its distance in front of that plane along the axis (world units, towards the camera positive). With h = z - middle
+    the solid is where ``squared - stretch * h^2 > 0`` behind the middle, and where the same holds of
+    ``h / (1 + relief)`` in front of it. All maps [H, W] float32 over the camera's pixels (plus ``margin`` pixels on
+    every side), in world units; relief is a ratio.
     """
 
     camera: Camera
@@ -152,38 +181,39 @@ class Inflated:
     squared: FloatArray
     middle: FloatArray
     stretch: FloatArray
+    relief: FloatArray
 
     @property
     def pixel(self) -> float:
         """World units per pixel on the plane."""
-        return self.plane / float(self.camera.intrinsics[0, 0])
+        return pixel_size(self.camera)
 
     def front(self) -> FloatArray:
         """[H, W] z-depth of the visible surface from the camera, NaN outside the outline."""
-        half = np.sqrt(np.maximum(self.squared, 0.0) / self.stretch)
+        half = np.sqrt(np.maximum(self.squared, 0.0) / self.stretch) * (1.0 + self.relief)
         depth = np.where(self.squared > 0, self.plane - self.middle - half, np.nan)
         m = self.margin
         return np.asarray(depth[m : depth.shape[0] - m, m : depth.shape[1] - m], np.float32)
 
 
-def plane_distance(camera: Camera) -> float:
-    """z-depth of the world's origin: where the middle of an inflated solid lies."""
-    axis = -camera.cam_to_world[:3, 2]
-    return float(-(camera.position @ axis))
-
-
 def inflate(
-    mask: npt.ArrayLike, camera: Camera, *, least: float = 0.0, margin: int = 8, progress: Progress | None = None
+    mask: npt.ArrayLike,
+    camera: Camera,
+    *,
+    least: float = 0.0,
+    margin: int = 8,
+    relief: FloatArray | None = None,
+    progress: Progress | None = None,
 ) -> Inflated:
     """The solid whose outline through ``camera`` is that of ``mask`` [H, W] in [0, 1], the camera's size.
 
     least: world units; parts of the mask thinner than twice this are widened to it. margin: pixels added around.
+    relief: [H, W] in [-1, 1] moves the front by up to RELIEF world units towards the camera (``shading_relief``).
     Each inner ball of the outline becomes a ball in space that touches the cone of rays, so a disc gives a sphere in
     perspective too: the ball over the plane's disc of radius R around m meets the ray through q at
     ``|q|^2 (t - t0)^2 = r^2 - (|q - m|^2 in perspective)``, and R^2, |q - m|^2 follow from the map and its slope.
     """
-    plane, focal = plane_distance(camera), float(camera.intrinsics[0, 0])
-    pixel = plane / focal
+    plane, pixel = plane_distance(camera), pixel_size(camera)
     padded = np.pad(np.asarray(mask, np.float32), margin)
     flat = squared_thickness(outline_distance(padded, least / pixel), progress) * pixel**2
     down, right = np.gradient(flat, pixel)
@@ -194,11 +224,7 @@ def inflate(
     reach = plane**2 + x[None, :] ** 2 + y[:, None] ** 2
     squared = flat * plane**4 / ((plane**2 + across) * (plane**2 + radius))
     middle = -0.5 * plane * (right * x[None, :] + down * y[:, None]) / reach
-    return Inflated(
-        camera,
-        plane,
-        margin,
-        squared.astype(np.float32),
-        middle.astype(np.float32),
-        (reach / plane**2).astype(np.float32),
-    )
+    bumps = np.zeros_like(padded) if relief is None else np.pad(relief, margin)
+    ratio = np.clip(RELIEF * bumps / np.sqrt(np.maximum(squared, RELIEF**2)), -0.3, 0.3)
+    maps = (a.astype(np.float32) for a in (squared, middle, reach / plane**2, ratio))
+    return Inflated(camera, plane, margin, *maps)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..data import Camera, View
 from ..errors import BadViewsError
-from ..geometry.camera import PRESETS, orbit_camera
+from ..geometry.camera import PRESETS
+from ..geometry.frame import picture_camera
 
 if TYPE_CHECKING:
     from . import Settings
@@ -19,12 +20,15 @@ def with_cameras(views: Sequence[View], settings: Settings) -> tuple[View, ...]:
     for what, values in (("azimuths", settings.azimuths), ("elevations", settings.elevations)):
         if values is not None and len(values) != len(views):
             raise BadViewsError(f"{len(values)} {what} were given for {len(views)} views; give one per view, in order")
-    return tuple(
-        view
-        if view.camera is not None
-        else replace(view, camera=_camera(view, *_direction(views, i, settings), settings))
-        for i, view in enumerate(views)
-    )
+    out = []
+    for index, view in enumerate(views):
+        if view.camera is None:
+            height, width = view.mask.shape
+            azimuth, elevation = _direction(views, index, settings)
+            camera = picture_camera(width, height, azimuth, elevation, settings.field_of_view)
+            view = replace(view, camera=camera)
+        out.append(view)
+    return tuple(out)
 
 
 def camera_of(view: View) -> Camera:
@@ -50,13 +54,3 @@ def _direction(views: Sequence[View], index: int, settings: Settings) -> tuple[f
         return azimuth, settings.elevations[index]
     named = preset is not None and settings.azimuths is None
     return azimuth, preset[1] if named and preset else 0.0
-
-
-def _camera(view: View, azimuth: float, elevation: float, settings: Settings) -> Camera:
-    """An orbit camera for a picture of any shape: the square frame around it is what ``orbit_camera`` sees."""
-    height, width = view.mask.shape
-    size = max(height, width)
-    camera = orbit_camera(azimuth, elevation, size=size, field_of_view=settings.field_of_view)
-    k = camera.intrinsics.copy()
-    k[0, 2], k[1, 2] = width / 2, height / 2
-    return Camera(k, camera.cam_to_world, width, height)

@@ -1,4 +1,8 @@
-"""Weights-free reconstruction: one view is inflated, several views are carved into a rounded visual hull."""
+"""Weights-free reconstruction: one view is inflated, several views are carved into a rounded visual hull.
+
+Options (``Settings.options``): ``relief`` (1.0), how much of the shading of a single view becomes relief, 0 = none;
+``exponent`` (2.3), roundness of the cross-sections of a hull: 2 ellipse, 4 and more box.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +49,16 @@ def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -
 
 
 def _one(view: View, settings: Settings, progress: Progress) -> tuple[Mesh, list[str], dict[str, Any]]:
+    from ..geometry.shading import shading_relief
     from ._silhouette.inflated import inflated_mesh
     from ._silhouette.masks import box_side, tidy_mask
 
     camera = camera_of(view)
     mask, notes = tidy_mask(view, box_side(view.mask) / settings.resolution)
-    mesh, figures = inflated_mesh(mask, camera, settings.resolution, settings.device, progress)
-    return mesh, notes, figures
+    amount = float(settings.options.get("relief", 1.0))
+    relief = amount * shading_relief(view.rgb, mask) if amount else None
+    mesh, more, figures = inflated_mesh(mask, camera, settings.resolution, settings.device, progress, relief)
+    return mesh, notes + more, figures
 
 
 def _several(views: Sequence[View], settings: Settings, progress: Progress) -> tuple[Mesh, list[str], dict[str, Any]]:

@@ -16,6 +16,7 @@ from ...geometry.hull import RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
 from .._cameras import camera_of
 from .agreement import check_agreement
+from .crumbs import without_crumbs
 from .facing import FacingHull
 from .inflated import LEAST
 from .masks import box_side
@@ -27,10 +28,10 @@ EXPONENT = 2.3
 """Of the superellipse that cross-sections are rounded to: 2 an ellipse, large a box."""
 SCOUT = 64
 """Samples a side of the pass that finds the box of the hull."""
+SLACK = 0.015
+"""Share of the hull's radius by which a ray may miss the other views' hull and still count as agreeing."""
 BORDER = 2
 """Empty cells around the solid."""
-CRUMB = 0.001
-"""Parts with less than this share of the largest part's volume are left-overs where cones touch, not the subject."""
 
 
 def carved_mesh(
@@ -47,7 +48,7 @@ def carved_mesh(
     middle = torch.as_tensor(center, dtype=torch.float32, device=settings.device)
     groups = axis_groups(cameras)
     seen = rays_through(silhouettes, groups, middle, 1.8 * radius, progress.part(0.2, 0.5))
-    notes = check_agreement(views, seen, slack=2 * cell)
+    notes = check_agreement(views, seen, slack=SLACK * radius)
     field: RoundedHull | FacingHull
     if len(set(groups)) == 1:
         notes.append("all views look along one axis, so the depth was guessed from the width; add a view from the side")
@@ -57,31 +58,8 @@ def carved_mesh(
         exponent = float(settings.options.get("exponent", EXPONENT))
         field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
     vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.5, 1))
-    faces, dropped = without_crumbs(vertices, faces)
-    if dropped:
-        notes.append(f"{dropped} crumbs left by the carving, each below {CRUMB:.1%} of the largest part, were dropped")
-    return compact(vertices, faces), notes, figures
-
-
-def without_crumbs(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], int]:
-    """The faces of all parts with at least CRUMB of the largest part's volume, and how many parts went."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    count = len(vertices)
-    pairs = (np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]]))
-    parts, label = connected_components(coo_matrix((np.ones(len(pairs[0])), pairs), shape=(count, count)), False)
-    corners = vertices[faces].astype(np.float64)
-    signed = (np.cross(corners[:, 0], corners[:, 1]) * corners[:, 2]).sum(axis=1) / 6
-    volume = np.bincount(label[faces[:, 0]], weights=signed, minlength=parts)
-    keep = volume >= CRUMB * volume.max()
-    return faces[keep[label[faces[:, 0]]]], int((~keep).sum())
-
-
-def compact(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> Mesh:
-    """A mesh of the vertices that faces use."""
-    used, index = np.unique(faces, return_inverse=True)
-    return Mesh(vertices[used], index.reshape(-1, 3).astype(np.int32))
+    mesh, said = without_crumbs(vertices, faces)
+    return mesh, notes + said, figures
 
 
 def region(masks: Sequence[FloatArray], cameras: Sequence[Camera]) -> tuple[npt.NDArray[np.float64], float]:
@@ -99,11 +77,10 @@ def region(masks: Sequence[FloatArray], cameras: Sequence[Camera]) -> tuple[npt.
     across = [np.eye(3) - np.outer(a, a) for a in aims]
     pull = np.eye(3) * 1e-3  # towards the world's origin, where all aims are parallel
     center = np.linalg.solve(sum(across) + pull, sum(m @ e for m, e in zip(across, eyes, strict=True)))
-    center = np.asarray(center, np.float64)
     reach = [float((center - e) @ a) for e, a in zip(eyes, aims, strict=True)]
     if min(reach) <= 0:
         raise BadViewsError("a camera looks away from the point where the other views meet; check the cameras")
-    return center, 0.75 * max(s * r for s, r in zip(spans, reach, strict=True))
+    return np.asarray(center, np.float64), 0.75 * float(max(s * r for s, r in zip(spans, reach, strict=True)))
 
 
 def _silhouettes(

@@ -47,8 +47,7 @@ class FacingHull:
         pixels, depth = self.silhouettes[0].pixels(points)
         (squared, middle, stretch), beyond = sample(self.maps, pixels + self.solid.margin)
         ahead = self.solid.plane - depth - middle
-        value = (squared - stretch * ahead**2) / (2 * squared.clamp(min=self.least**2).sqrt()) - beyond
-        return value
+        return (squared - stretch * ahead**2) / (2 * squared.clamp(min=self.least**2).sqrt()) - beyond
 
     def bound(self, points: Tensor) -> Tensor:
         """[N]: nothing is inside where it is negative by more than the distance to the next sample."""

@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ...data import Camera, FloatArray, Mesh
-from ...geometry.inflate import Inflated, inflate, plane_distance
+from ...geometry.inflate import Inflated, inflate, pixel_size
 from ...progress import Progress
+from .crumbs import without_crumbs
 from .masks import box_side
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LEAST = 0.8
-"""Half-width in cells to which thinner parts are widened, so that the grid cannot step over them."""
+LEAST = 0.72
+"""Half-width in cells to which thinner parts are widened: above sqrt(1/2) the grid cannot step over them, slanted or
+not."""
 DENSE = 160
 """Up to this resolution the whole grid is evaluated; above it only what lies near the surface."""
 BORDER = 2
@@ -29,12 +31,13 @@ BORDER = 2
 class RayGrid:
     """The solid on a regular grid of (x, y on the plane, z in front of it), world units; straight up along the rays.
 
-    squared, middle, stretch: [X, Y] as in ``Inflated``; lower, upper: corners of the box; shape: samples (X, Y, Z).
+    squared, middle, stretch, relief: [X, Y] as in ``Inflated``; lower, upper: corners of the box; shape: samples.
     """
 
     squared: FloatArray
     middle: FloatArray
     stretch: FloatArray
+    relief: FloatArray
     lower: tuple[float, float, float]
     upper: tuple[float, float, float]
     shape: tuple[int, int, int]
@@ -43,9 +46,11 @@ class RayGrid:
         """Field at grid columns ``x``, ``y`` (indices) and heights ``z`` (world units), broadcast; larger = inside."""
         import torch
 
-        maps = (torch.as_tensor(m, device=z.device)[x, y] for m in (self.squared, self.middle, self.stretch))
-        squared, middle, stretch = maps
-        return squared - stretch * (z - middle) ** 2
+        maps = (self.squared, self.middle, self.stretch, self.relief)
+        squared, middle, stretch, relief = (torch.as_tensor(m, device=z.device)[x, y] for m in maps)
+        height = z - middle
+        height = torch.where(height > 0, height / (1 + relief), height)
+        return squared - stretch * height**2
 
     def field(self) -> Callable[[Tensor], Tensor]:
         """The same at points [N, 3] of the grid's box, for ``extract`` (which asks at grid points only)."""
@@ -60,31 +65,31 @@ class RayGrid:
 
 
 def inflated_mesh(
-    mask: FloatArray, camera: Camera, resolution: int, device: str, progress: Progress
-) -> tuple[Mesh, dict[str, Any]]:
-    """The inflated solid of ``mask`` [H, W] seen by ``camera``, as a mesh in the camera's world; and figures.
+    mask: FloatArray,
+    camera: Camera,
+    resolution: int,
+    device: str,
+    progress: Progress,
+    relief: FloatArray | None = None,
+) -> tuple[Mesh, list[str], dict[str, Any]]:
+    """The inflated solid of ``mask`` [H, W] seen by ``camera``, as a mesh in the camera's world; notes and figures.
 
     resolution: cells along the longest side of the mask's box. Watertight, 2-manifold.
     """
     cell = cell_size(mask, camera, resolution)
     progress.update(0, 3, "inflate")
-    solid = inflate(mask, camera, least=LEAST * cell, margin=8 + int(np.ceil(BORDER * cell / _pixel(camera))))
+    margin = 8 + int(np.ceil(BORDER * cell / pixel_size(camera)))
+    solid = inflate(mask, camera, least=LEAST * cell, margin=margin, relief=relief, progress=progress.part(0, 1 / 3))
     progress.update(1, 3, "extract")
     grid = ray_grid(solid, cell)
     vertices, faces, figures = _surface(grid, device, progress.part(1 / 3, 1))
-    return Mesh(to_world(vertices, solid).astype(np.float32), faces.astype(np.int32)), {
-        "grid": list(grid.shape),
-        **figures,
-    }
+    mesh, notes = without_crumbs(to_world(vertices, solid).astype(np.float32), faces.astype(np.int32))
+    return mesh, notes, {"grid": list(grid.shape), **figures}
 
 
 def cell_size(mask: FloatArray, camera: Camera, resolution: int) -> float:
     """World units of a cell such that the longer side of the mask's box takes ``resolution`` cells."""
-    return box_side(mask) * _pixel(camera) / resolution
-
-
-def _pixel(camera: Camera) -> float:
-    return plane_distance(camera) / float(camera.intrinsics[0, 0])
+    return box_side(mask) * pixel_size(camera) / resolution
 
 
 def ray_grid(solid: Inflated, cell: float) -> RayGrid:
@@ -101,13 +106,16 @@ def ray_grid(solid: Inflated, cell: float) -> RayGrid:
     column = k[0, 2] + solid.margin - 0.5 + xs / pixel
     where = np.broadcast_arrays(row[None, :], column[:, None])
     squared = map_coordinates(solid.squared, where, order=3, mode="nearest").astype(np.float32)
-    middle, stretch = (map_coordinates(m, where, order=1, mode="nearest") for m in (solid.middle, solid.stretch))
-    half = np.sqrt(np.maximum(solid.squared, 0) / solid.stretch)
+    others = (solid.middle, solid.stretch, solid.relief)
+    middle, stretch, relief = (map_coordinates(m, where, order=1, mode="nearest") for m in others)
+    half = np.sqrt(np.maximum(solid.squared, 0) / solid.stretch) * (1 + np.abs(solid.relief))
     zs = _ticks(float((solid.middle - half)[inside].min()), float((solid.middle + half)[inside].max()), cell)
     axes = (xs, ys, zs)
     lower, upper = (tuple(float(a[end]) for a in axes) for end in (0, -1))
     shape = (len(xs), len(ys), len(zs))
-    return RayGrid(squared, middle, stretch, (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2]), shape)
+    return RayGrid(
+        squared, middle, stretch, relief, (lower[0], lower[1], lower[2]), (upper[0], upper[1], upper[2]), shape
+    )
 
 
 def _ticks(low: float, high: float, cell: float) -> npt.NDArray[np.float64]:
