@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional as F  # noqa: N812
 from torch import Tensor
 
 from maquette.reconstruct._nano.network import bin_edges

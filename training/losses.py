@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional as F  # noqa: N812
 from torch import Tensor
 
 from maquette.reconstruct._nano.network import Columns, bin_edges

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional as F  # noqa: N812
 from torch import Tensor, nn
 
 BINS = 80

@@ -1,0 +1,106 @@
+"""One view -> its solid in the frustum, colours of the far side, and how sure all of it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...data import FloatArray, View
+from ...geometry.inflate import outline_distance
+from .network import bin_edges, columns
+from .picture import Crop, crop_of, cut, network_input
+from .solid import INTERVALS, LEAST, Frustum, frustum, intervals, nearest_column
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .network import NanoNet
+
+THRESHOLD = 0.4
+"""Probability from which a bin counts as solid; the best on validation scenes (training/README.md)."""
+COVER = 0.25
+"""Share of a pixel that the mask must cover for the pixel's own column to be used."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one view.
+
+    solid: field in the frustum; crop: where it lies in the picture; cell: lattice spacing it was made for, half picture
+    widths; colors: [S, S, 6] sRGB of the picture and of the farthest surface; error: [S, S] expected error of the first
+    surface's depth; doubt: [S, S] length of each column that may or may not be solid; depth, thick: [S, S] depth of the
+    first surface and length of the material behind it; middle: depth halfway through the solid.
+    """
+
+    solid: Frustum
+    crop: Crop
+    cell: float
+    colors: FloatArray
+    error: FloatArray
+    doubt: FloatArray
+    depth: FloatArray
+    thick: FloatArray
+    middle: float
+
+
+def run(network: NanoNet, picture: Tensor, device: str, flip: bool) -> tuple[Tensor, Tensor]:
+    """Raw head [1, 85, S/2, S/2] and mask [1, S/2, S/2]; flip: average with the mirrored picture's answer."""
+    import torch
+    from torch.nn import functional as F  # noqa: N812
+
+    with torch.inference_mode():
+        picture = picture.to(device).contiguous(memory_format=torch.channels_last)
+        half = picture.device.type == "cuda"
+        with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
+            raw = network(picture).float()
+            if flip:
+                raw = (raw + network(picture.flip(-1)).float().flip(-1)) / 2
+        return raw, F.avg_pool2d(picture[:, 3], 2)
+
+
+def predict(
+    network: NanoNet, view: View, mask: FloatArray, resolution: int, device: str, *, flip: bool = False,
+    threshold: float = THRESHOLD,
+) -> Prediction:  # fmt: skip
+    """The solid of ``view`` whose tidy ``mask`` [H, W] is given, for a lattice of ``resolution`` cells along the
+    subject's longer side."""
+    import torch
+
+    crop = crop_of(mask)
+    picture = network_input(view, mask, crop, network.shape.size)
+    raw, cover = run(network, picture, device, flip)
+    valid = (cover[0] >= min(COVER, float(cover.max()))).cpu().numpy()
+    c = columns(raw, torch.from_numpy(valid)[None].to(raw.device))
+    index = nearest_column(valid).reshape(-1)
+    side = valid.shape[0]
+
+    def spread(values: Tensor) -> FloatArray:
+        """[C, S, S] -> [S, S, C], every pixel from the nearest one of the subject."""
+        flat = values.flatten(1).T.cpu().numpy()[index]
+        return np.ascontiguousarray(flat.reshape(side, side, -1), np.float32)
+
+    edges, cell, own = bin_edges().numpy(), 1.7 / resolution, np.unique(index)
+    full = torch.sigmoid(c.logits[0]).flatten(1).T.cpu().numpy()
+    starts, stops = (np.full((side * side, INTERVALS), np.nan, np.float32) for _ in range(2))
+    starts[own], stops[own] = intervals(full[own], (edges[1:] + edges[:-1]) / 2, threshold, 2 * LEAST * cell)
+    starts, stops = starts[index], stops[index]
+    depth = spread(c.depth)[..., 0]
+    pixel = 2.0 / crop.side
+    outline = outline_distance(cut(mask, crop), LEAST * cell / pixel) * pixel
+    small = torch.nn.functional.avg_pool2d(picture[0, :3], 2).to(raw.device)
+    thick = np.nanmax(stops, axis=1).reshape(side, side)
+    doubt = (4 * full * (1 - full) * np.diff(edges)).sum(1)[index].reshape(side, side)
+    ends = (depth.min(), (depth + thick).max())
+    return Prediction(
+        solid=frustum(depth, starts, stops, outline.astype(np.float32), cell, device),
+        crop=crop,
+        cell=cell,
+        colors=spread(torch.cat([small, c.back[0]])),
+        error=np.exp(np.clip(spread(c.log_error)[..., 0], -6, 2)),
+        doubt=doubt.astype(np.float32),
+        depth=depth,
+        thick=thick,
+        middle=float(ends[0] + ends[1]) / 2,
+    )

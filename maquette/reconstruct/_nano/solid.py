@@ -1,0 +1,181 @@
+"""Columns -> solid: intervals of material on every ray, a field in the frustum, its surface.
+
+Frustum coordinates (see network.py): u right, v down in [-1, 1] over the crop, depth away from the camera. The field is
+the smaller of two signed distances (positive inside, in half picture widths): to the nearest end of an interval along
+the ray, and to the outline of the mask. So the silhouette is the mask's, to a fraction of a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ...data import FloatArray
+from .network import DEEPEST
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INTERVALS = 4
+"""Pieces of material kept on a ray."""
+REACH = 1.25
+"""Signed distances along a ray are cut at this many cells, so that a thin part keeps its width beside what lies far
+behind it."""
+LEAST = 0.8
+"""Half thickness in cells below which nothing gets."""
+
+
+def intervals(
+    full: FloatArray,  # [P, K] probability of material in each bin
+    centres: FloatArray,  # [K] distance of the bins' middles behind the first surface
+    threshold: float,
+    least: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Starts and stops [P, INTERVALS] behind the first surface, NaN = none; the first one starts at 0 and is at least
+    ``least`` thick. Ends lie where the probability, linear between the bins, crosses ``threshold``."""
+    count = len(full)
+    starts = np.full((count, INTERVALS), np.nan, np.float32)
+    stops = np.full((count, INTERVALS), np.nan, np.float32)
+    starts[:, 0] = 0.0
+    which = np.zeros(count, np.int64)
+    inside = np.ones(count, bool)
+    before, place = np.ones(count, np.float32), np.float32(0.0)
+    for k, centre in enumerate(centres):
+        now = full[:, k]
+        turn = np.flatnonzero(inside != (now >= threshold))
+        if len(turn):
+            gap = before[turn] - now[turn]
+            at = place + (centre - place) * np.clip((before[turn] - threshold) / np.where(gap == 0, 1, gap), 0, 1)
+            leaving = inside[turn]
+            out, come = turn[leaving], turn[~leaving]
+            stops[out, which[out]] = at[leaving]
+            room = which[come] + 1 < INTERVALS
+            inside[out] = False
+            come, begin = come[room], at[~leaving][room]
+            which[come] += 1
+            starts[come, which[come]] = begin
+            inside[come] = True
+        before, place = now, centre
+    ends = np.flatnonzero(inside)
+    stops[ends, which[ends]] = DEEPEST
+    stops[:, 0] = np.maximum(stops[:, 0], least)
+    return starts, stops
+
+
+@dataclass(frozen=True)
+class Frustum:
+    """The field of one view.
+
+    volume: [Z, S, S] signed distance along the rays, depth from ``near`` on in steps of ``step``; outline: [R, R] signed
+    distance to the mask's outline over the same crop, both in half picture widths; far = near + (Z - 1) * step.
+    """
+
+    volume: Tensor
+    outline: Tensor
+    near: float
+    step: float
+
+    @property
+    def far(self) -> float:
+        """Depth of the last level."""
+        return self.near + (self.volume.shape[0] - 1) * self.step
+
+    def along(self, points: Tensor) -> Tensor:
+        """[N] signed distance along the rays at frustum points [N, 3] (u, v, depth)."""
+        import torch
+        from torch.nn import functional as F  # noqa: N812
+
+        levels = self.volume.shape[0]
+        depth = ((points[:, 2] - self.near) * (2.0 / (self.far - self.near)) - 1.0) * (levels - 1) / levels
+        grid = torch.stack([points[:, 0], points[:, 1], depth], 1)[None, None, None]
+        found = F.grid_sample(self.volume[None, None], grid, padding_mode="border", align_corners=False)
+        return found.reshape(-1)
+
+    def rim(self, points: Tensor) -> Tensor:
+        """[N] signed distance to the outline at frustum points [N, 3]."""
+        from torch.nn import functional as F  # noqa: N812
+
+        flat = points[None, None, :, :2]
+        found = F.grid_sample(self.outline[None, None], flat, padding_mode="border", align_corners=False)
+        return found.reshape(-1)
+
+    def values(self, points: Tensor) -> Tensor:
+        """Field [N] at frustum points [N, 3]; positive inside."""
+        import torch
+
+        return torch.minimum(self.along(points), self.rim(points))
+
+
+def nearest_column(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """[S, S] flat index of the nearest pixel where ``valid`` [S, S] is True."""
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    return np.asarray(rows * valid.shape[1] + columns, np.int64)
+
+
+def frustum(
+    depth: FloatArray,  # [S, S]
+    starts: FloatArray,  # [S * S, INTERVALS]
+    stops: FloatArray,
+    outline: FloatArray,  # [R, R]
+    cell: float,
+    device: str,
+) -> Frustum:
+    """The field of these columns, with levels one ``cell`` apart."""
+    import torch
+
+    size = depth.shape[0]
+    front = torch.from_numpy(depth.reshape(-1, 1)).to(device)
+    a = torch.from_numpy(starts).to(device) + front
+    b = torch.from_numpy(stops).to(device) + front
+    near = float(front.min()) - 3 * cell
+    far = float(torch.nan_to_num(b, nan=-1e3).max()) + 3 * cell
+    levels = near + cell * torch.arange(int(np.ceil((far - near) / cell)) + 1, device=device)
+    volume = torch.full((len(levels), size * size), -REACH * cell, device=device)
+    for j in range(a.shape[1]):
+        start, stop = a[:, j].nan_to_num(nan=1e3), b[:, j].nan_to_num(nan=-1e3)
+        inside = torch.minimum(levels[:, None] - start, stop - levels[:, None])
+        volume = torch.maximum(volume, inside)
+    volume = volume.clamp(max=REACH * cell).view(len(levels), size, size)
+    return Frustum(volume, torch.from_numpy(outline).to(device), near, cell)
+
+
+def surface(
+    solid: Frustum, cell: float, dense: int = 192, progress: Callable[[], None] | None = None
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Vertices [V, 3] (u, v, depth) and faces [F, 3], counter-clockwise seen from outside.
+
+    cell: spacing of the lattice in half picture widths. Above ``dense`` cells a side only what lies near the surface is
+    evaluated.
+    """
+    import torch
+
+    from ...geometry.extract import extract, marching_cubes
+
+    half = 1.0 + cell  # x = u, y = -v, z = -depth: a right-handed frame
+    lower, upper = (-half, -half, -solid.far - cell), (half, half, -solid.near + cell)
+    counts = [int(np.ceil((b - a) / cell)) + 1 for a, b in zip(lower, upper, strict=True)]
+
+    def field(points: Tensor) -> Tensor:
+        return solid.values(points * points.new_tensor([1.0, -1.0, -1.0]))
+
+    device = solid.volume.device
+    if max(counts) <= 2 * dense:
+        x, y, z = (torch.linspace(a, b, n, device=device) for a, b, n in zip(lower, upper, counts, strict=True))
+        flat = torch.stack(torch.meshgrid(y, z, indexing="ij"), -1).view(-1, 2)
+        values = torch.empty(counts, device=device)
+        for i, at in enumerate(x):
+            if progress is not None:
+                progress()
+            values[i] = field(torch.cat([at.expand(len(flat), 1), flat], 1)).view(counts[1], counts[2])
+        vertices, faces = marching_cubes(values, lower=lower, upper=upper)
+    else:
+        shape = (counts[0], counts[1], counts[2])
+        vertices, faces, _ = extract(field, lower=lower, upper=upper, resolution=shape, device=str(device))
+    points = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
+    return points.cpu().numpy(), faces.cpu().numpy()

@@ -1,0 +1,61 @@
+"""The weight files that ship with the pack: found, proved by their hashes, memory-mapped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import WeightsError
+
+if TYPE_CHECKING:
+    from .network import NanoNet
+
+FOLDER = Path(__file__).parent
+HASHES: dict[str, str] = {
+    "nano-1-of-3.safetensors": "b40daaa0d613f9bedbe321bfc31b7fe65bd828cd4776d15932854b3cf3e04280",
+    "nano-2-of-3.safetensors": "6a1f5d3d3b674e1df40bbcf52fc98378feecf64b9f4c45d888f420bc0354abb3",
+    "nano-3-of-3.safetensors": "258f2ae68dc3fbf1ec889d1e7e00570154944cfbaf0b94a5810ae9b9243b2c1e",
+}
+"""File name -> SHA-256, in the order in which the pieces are read."""
+
+
+def missing(folder: Path = FOLDER) -> str:
+    """Empty when every piece is there, else the sentence that says what is missing."""
+    lacking = [name for name in HASHES if not (folder / name).is_file()]
+    if HASHES and not lacking:
+        return ""
+    names = ", ".join(lacking) or "the weight files"
+    return f"{names} not found in {folder.name}/; they belong to the repository: clone it again with all files"
+
+
+def load_network(folder: Path = FOLDER, *, check: bool = True) -> NanoNet:
+    """The network in float32 on the CPU, ready for inference. WeightsError when a piece is missing or damaged."""
+    import torch
+    from safetensors.torch import load_file
+
+    from .network import NanoNet
+
+    reason = missing(folder)
+    if reason:
+        raise WeightsError(reason)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, digest in HASHES.items():
+        path = folder / name
+        if check:
+            _check(path, digest)
+        tensors.update(load_file(path))
+    with torch.device("meta"):
+        network = NanoNet()
+    network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True, assign=True)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _check(path: Path, digest: str) -> None:
+    import hashlib
+
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != digest:
+        raise WeightsError(
+            f"{path.name} is damaged: its SHA-256 is {found[:12]}..., published {digest[:12]}...; restore it from the"
+            " repository (git checkout, or download the pack again; a Git LFS pointer is not the file)"
+        )
