@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_comfy import WORKFLOW, FakeComfy
+from fake_server import WORKFLOW, FakeComfy
 
 
 def png(number: int) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_comfy import FakeComfy, Faults
+from fake_server import FakeComfy, Faults
 
 from maquette.batch.cli import main
 from maquette.batch.ledger import Ledger
