@@ -123,6 +123,8 @@ def _view(picture: Picture, mask: FloatArray, window: Window, size: int, name: s
 def _straight(picture: Picture, mask: FloatArray, window: Window, size: int) -> FloatArray:
     """Colours of a picture with alpha of its own: they are the subject's already, but only where alpha is not small."""
     weight = (mask**2)[..., None]
+    if window.side < size:  # enlarging: the sharper filter rings, so it must not see the jump to transparent
+        return cut(spread(picture.rgb, np.clip(4 * weight[..., 0], 0, 1)), window, size, outside=None)
     both = cut(np.concatenate([picture.rgb * weight, weight], axis=2), window, size, outside=0.0)
     trust = np.clip(both[..., 3], 0, 1)
     return np.clip(spread(both[..., :3] / np.maximum(both[..., 3:], 1e-4), np.clip(4 * trust, 0, 1)), 0, 1)

@@ -121,7 +121,7 @@ def cut(values: FloatArray, window: Window, size: int, *, outside: float | None)
         np.asarray(Image.fromarray(np.ascontiguousarray(patch[..., c])).resize((size, size), method, box=box))
         for c in range(values.shape[2])
     ]
-    return np.clip(np.stack(planes, axis=2), values.min(), values.max()).astype(np.float32)
+    return np.clip(np.stack(planes, axis=2), patch.min(), patch.max()).astype(np.float32)
 
 
 def _patch(values: FloatArray, x0: int, y0: int, whole: int, outside: float | None) -> FloatArray:

@@ -9,6 +9,8 @@ Bools = npt.NDArray[np.bool_]
 
 KEEP = 0.04
 """A second part of this share of the largest one's area is kept: pairs of shoes, a lid beside its pot."""
+SMALL_HOLE = 0.015
+"""Holes below this share need two witnesses to be holes."""
 KEEP_NEAR, NEAR = 0.004, 0.02
 """Nearer than this share of the picture, much smaller parts count too: what joined them was too thin to be seen."""
 PINHOLE = 0.0006
@@ -35,8 +37,13 @@ def main_parts(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bools:
     return np.asarray(keep[parts]) & mask
 
 
-def closed_holes(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bools:
-    """Holes that are tiny, or whose inside does not look like background, are filled."""
+def closed_holes(
+    mask: Bools, like_background: npt.NDArray[np.floating], guessed_background: npt.NDArray[np.floating]
+) -> Bools:
+    """Holes that are tiny, or whose inside does not look like background, are filled.
+
+    A small hole (an eye, a button) must have been taken for background by the first guess as well, else it is filled.
+    """
     from scipy.ndimage import label
 
     parts, count = label(~mask)
@@ -45,7 +52,9 @@ def closed_holes(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bool
     at_border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     areas = np.bincount(parts.ravel())
     looks = np.bincount(parts.ravel(), weights=like_background.ravel()) / np.maximum(areas, 1)
-    fill = (areas < PINHOLE * mask.sum()) | (looks < 0.5)
+    guesses = np.bincount(parts.ravel(), weights=guessed_background.ravel()) / np.maximum(areas, 1)
+    small = areas < SMALL_HOLE * mask.sum()
+    fill = (areas < PINHOLE * mask.sum()) | (looks < 0.5) | (small & (guesses < 0.5))
     fill[at_border] = False
     fill[0] = False
     return mask | fill[parts]

@@ -31,10 +31,10 @@ def finish(
 ) -> FloatArray:
     """A soft mask [H, W] from the mask [h, w] of a reduced copy.
 
-    unlike: [h, w] in [0, 1], how little each pixel looks like the background; odds: [h, w] the first guess: a hole
-    is one only where both say background. BadMaskError when nothing stands out.
+    unlike: [h, w] in [0, 1], how little each pixel looks like the background; odds: [h, w] the first guess: a
+    small hole is one only where both say background. BadMaskError when nothing stands out.
     """
-    kept = closed_holes(main_parts(mask, 1 - unlike), 1 - np.maximum(unlike, odds))
+    kept = closed_holes(main_parts(mask, 1 - unlike), 1 - unlike, 1 - odds)
     share = float(kept.mean())
     if not LEAST <= share <= MOST or float((unlike[kept] > 0.7).mean()) < SURE:
         raise BadMaskError(
