@@ -15,7 +15,7 @@ from ._look import Look, look, look_of_mesh
 from ._meshes import core_mesh, meshes
 from ._schema import APPEARANCE, choice, device_input, mesh_input, schema
 
-UVS = ("new", "keep")
+UVS = ("fast", "xatlas", "keep")
 
 
 class BakeTexture(io.ComfyNode):
@@ -42,8 +42,9 @@ class BakeTexture(io.ComfyNode):
                 io.Combo.Input(
                     "uvs",
                     options=list(UVS),
-                    default="new",
-                    tooltip="new = unwrap with xatlas (Cancel works at any time); keep = use the UVs the mesh has.",
+                    default="fast",
+                    tooltip="fast = our own unwrapping; xatlas = slower, in a process of its own; keep = use the"
+                    " UVs the mesh has.",
                 ),
                 io.Float.Input(
                     "unwrap_minutes",
@@ -70,7 +71,7 @@ class BakeTexture(io.ComfyNode):
         mesh: Any,
         appearance: Any = None,
         texture_size: int = 1024,
-        uvs: str = "new",
+        uvs: str = "fast",
         unwrap_minutes: float = 5.0,
         device: str = "auto",
     ) -> io.NodeOutput:
@@ -95,13 +96,17 @@ def _bake(
     mesh: Mesh, seen: Look, size: int, uvs: str, seconds: float, on: str, progress: Any
 ) -> tuple[Mesh, list[str]]:
     """One mesh: unwrap (first half of the bar), then bake."""
-    from ..maquette.bake import bake, unwrap
+    from ..maquette.bake import bake, unwrap_with_map
 
-    if uvs == "keep" and mesh.uvs is None:
-        raise BadMeshError("uvs: the mesh has none to keep; choose new")
-    if uvs == "new":
+    notes: list[str] = []
+    if uvs == "keep":
+        if mesh.uvs is None:
+            raise BadMeshError("uvs: the mesh has none to keep; choose fast or xatlas")
+    else:
         # glTF multiplies vertex colours with the texture, so colours that are baked must go
         bare = mesh.replace(uvs=None, texture=None, vertex_colors=None)
-        mesh = unwrap(bare, size=size, timeout=seconds, progress=progress.part(0.0, 0.5))
+        cut = unwrap_with_map(bare, size=size, method=uvs, timeout=seconds, progress=progress.part(0.0, 0.5))
+        mesh, notes = cut.mesh, list(cut.notes)
     result = bake(mesh, seen.appearance, views=seen.views, size=size, device=on, progress=progress.part(0.5, 1.0))
-    return result.mesh, [json.dumps({"coverage": result.coverage}, default=float), *result.notes]
+    progress.update(1, 1, "bake")
+    return result.mesh, [json.dumps({"coverage": result.coverage}, default=float), *notes, *result.notes]

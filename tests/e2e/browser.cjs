@@ -1,5 +1,5 @@
 // Open ComfyUI's page, load each workflow file, compare what the page would send, queue it, take pictures.
-// usage: node browser.cjs '{"playwright", "chromium", "url", "out", "workflows": {name: path}}'; prints one JSON line.
+// usage: node browser.cjs '{"playwright", "chromium", "url", "out", "workflows": {name: path}, "small": {widget: value}}'; prints one JSON line.
 const fs = require('fs');
 const job = JSON.parse(process.argv[2]);
 const { chromium } = require(job.playwright);
@@ -22,7 +22,7 @@ async function open(browser) {
 }
 
 async function idle(page, before) {
-  for (let i = 0; i < 600; i++) {
+  for (let i = 0; i < 400; i++) {
     const queue = await (await fetch(`${job.url}/queue`)).json();
     const history = Object.keys(await (await fetch(`${job.url}/history`)).json()).length;
     if (history > before && !queue.queue_running.length && !queue.queue_pending.length) return true;
@@ -58,10 +58,13 @@ async function one(page, name) {
   const sent = await page.evaluate(async () => (await app.graphToPrompt()).output);
   await fit(page);
   await page.screenshot({ path: `${job.out}/${name}-loaded.png` });
+  if (job.small) await page.evaluate((small) => {
+    for (const n of app.graph._nodes) for (const w of n.widgets ?? []) if (w.name in small) w.value = small[w.name];
+  }, job.small);
   const before = Object.keys(await (await fetch(`${job.url}/history`)).json()).length;
   await page.evaluate(() => app.queuePrompt(0, 1));
   const done = await idle(page, before);
-  await page.waitForTimeout(6000); // software WebGL draws slowly
+  await page.waitForTimeout(job.small ? 2500 : 6000); // software WebGL draws slowly
   const drawn = await page.evaluate(() => [...document.querySelectorAll('canvas')].map((c) => [c.width, c.height]));
   await page.screenshot({ path: `${job.out}/${name}-done.png` });
   return { missing, overlaps, sent, done, drawn };

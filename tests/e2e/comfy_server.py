@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import websocket
 from comfy_installs import ROOT, Install
 
 PACK = "ComfyUI-Maquette"
@@ -97,17 +98,24 @@ class Server:
         assert answer.status_code == 200, (item, answer.status_code)
         return answer.content
 
-    def interrupt_when_running(self, prompt_id: str, after: float) -> None:
-        """Cancel ``after`` seconds into the run of a prompt."""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            running = self.get("/queue").json()["queue_running"]
-            if any(item[1] == prompt_id for item in running):
-                time.sleep(after)
-                self.post("/interrupt", json={})
-                return
-            time.sleep(0.05)
-        raise AssertionError("the prompt never ran")
+    def interrupt_at(self, prompt: dict[str, Any], node: str, after: float) -> str:
+        """Queue, wait until ``node`` runs, Cancel ``after`` seconds later; the prompt's id."""
+        client = uuid.uuid4().hex
+        link = websocket.create_connection(f"{self.url.replace('http', 'ws')}/ws?clientId={client}", timeout=120)
+        try:
+            answer = self.post("/prompt", json={"prompt": prompt, "client_id": client})
+            assert answer.status_code == 200, answer.text
+            while True:
+                message = link.recv()
+                event = json.loads(message) if isinstance(message, str) else {}
+                if event.get("type") == "executing" and event["data"]["node"] == node:
+                    break
+                assert event.get("type") != "execution_error", event
+            time.sleep(after)
+            self.post("/interrupt", json={})
+        finally:
+            link.close()
+        return str(answer.json()["prompt_id"])
 
     def tail(self, characters: int = 3000) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-characters:]

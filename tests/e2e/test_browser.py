@@ -51,13 +51,15 @@ def visit(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     out = os.environ.get("MAQUETTE_SCREENSHOTS")
     folder = Path(out) / server.install.version if out else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
-    job = {
+    job: dict[str, Any] = {
         "playwright": playwright(),
         "chromium": chromium(),
         "url": server.url,
         "out": str(folder),
         "workflows": {name: str(ROOT / "example_workflows" / f"{name}.json") for name in NAMES},
     }
+    if not out:  # a quick run; pictures to look at are made at full size
+        job["small"] = {"resolution": 64, "faces": 3000, "texture_size": 256}
     script = Path(__file__).with_name("browser.cjs")
     done = subprocess.run(
         ["node", str(script), json.dumps(job)], capture_output=True, text=True, check=False, timeout=500

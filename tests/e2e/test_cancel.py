@@ -10,7 +10,7 @@ from comfy_server import Server
 
 BIG = {
     "1": {"class_type": "MaquetteLoad3DAsset", "inputs": {"file": "torus.ply"}},
-    "2": {"class_type": "TestSubdivide", "inputs": {"mesh": ["1", 0], "times": 4}},
+    "2": {"class_type": "TestSubdivide", "inputs": {"mesh": ["1", 0], "times": 5}},
 }
 STAGES: dict[str, dict[str, Any]] = {
     "reconstruct": {
@@ -33,7 +33,13 @@ STAGES: dict[str, dict[str, Any]] = {
     | {
         "3": {
             "class_type": "MaquetteBakeTexture",
-            "inputs": {"mesh": ["2", 0], "texture_size": 4096, "uvs": "new", "unwrap_minutes": 60.0, "device": "auto"},
+            "inputs": {
+                "mesh": ["2", 0],
+                "texture_size": 4096,
+                "uvs": "xatlas",
+                "unwrap_minutes": 60.0,
+                "device": "auto",
+            },
         }
     },
 }
@@ -52,8 +58,8 @@ def test_cancel_stops_a_stage(server: Server, stage: str) -> None:
     """The run ends as interrupted within seconds, without a file and without a left-over child process."""
     last = max(STAGES[stage])
     save = {"mesh": [last, 0], "filename_prefix": f"cancelled/{stage}", "format": "glb", "certify": False, "gate": ""}
-    prompt = server.queue(STAGES[stage] | {"9": {"class_type": "MaquetteSave3DAsset", "inputs": save}})
-    server.interrupt_when_running(prompt, after=2.0)
+    graph = STAGES[stage] | {"9": {"class_type": "MaquetteSave3DAsset", "inputs": save}}
+    prompt = server.interrupt_at(graph, last, after=0.7)
     entry = server.wait(prompt, 30)
     stopped = [data for event, data in entry["status"]["messages"] if event == "execution_interrupted"]
     assert stopped, entry["status"]

@@ -10,7 +10,7 @@ from comfy_server import Server
 from glb_file import assert_textured, document, mesh_of, welded
 
 CLEAN = {"weld": True, "floaters": 0.01, "fill_holes": True, "repair": "fix"}
-BAKE = {"texture_size": 256, "uvs": "new", "unwrap_minutes": 5.0, "device": "auto"}
+BAKE = {"texture_size": 256, "uvs": "fast", "unwrap_minutes": 5.0, "device": "auto"}
 SAVE = {"filename_prefix": "mixed/x", "format": "glb", "certify": True, "gate": "watertight"}
 
 
