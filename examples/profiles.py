@@ -76,7 +76,7 @@ class Lathe:
     def __call__(self, p: Points) -> Values:
         """Signed distance [N]."""
         (near,), outside = self.table(np.sqrt(p[0] ** 2 + p[2] ** 2), p[1])
-        return near + outside - np.float32(self.rounding)
+        return np.where(outside > 0, np.sqrt(near**2 + outside**2), near) - np.float32(self.rounding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,4 +104,4 @@ class Wire:
     def __call__(self, p: Points) -> Values:
         """Signed distance [N]."""
         (square, width), outside = self.table(p[0], p[1])
-        return np.sqrt(np.maximum(square, 0) + p[2] ** 2) + outside * np.float32(0.7) - width
+        return np.sqrt(np.maximum(square, 0) + outside**2 + p[2] ** 2) - width

@@ -43,7 +43,7 @@ class Part:
 class Scene:
     """A named object. shots: picture name -> (azimuth, elevation) in degrees; one shot = a single picture.
 
-    zoom: camera distance over the pack's default; ground: None, or the height in world units of a table to stand on.
+    zoom: camera distance of a set over the pack's default.
     step: share of the distance bound that a ray may take at once (smooth unions and reliefs make bounds too long).
     """
 

@@ -21,7 +21,8 @@ from .scene import Scene
 
 NAMES = ("barrel", "cactus", "car", "chair", "duck", "fox", "lamp", "mug", "mushroom", "rocket", "teapot")
 SETS = ("car", "fox")
-"""Objects that were photographed from front, right, back and left with the pack's preset cameras."""
+"""Objects that were photographed from front, right, back and left with the pack's preset cameras, a little farther
+away (``Scene.zoom``), so that their nearer side stays inside of the frame."""
 PHOTOS = ("duck",)
 """Objects shown on a table in a room, without alpha."""
 FILL = 0.88
@@ -47,7 +48,8 @@ def cameras(name: str, size: int = 640) -> dict[str, Camera]:
     """The camera of each picture of ``name`` ("" for a single one): presets for a set, else one that frames it well."""
     found = scene(name)
     if name in SETS:
-        return {view: orbit_camera(*angles, size=size) for view, angles in found.shots.items()}
+        away = orbit_distance() * found.zoom
+        return {view: orbit_camera(*angles, size=size, distance=round(away, 4)) for view, angles in found.shots.items()}
     return {view: _framing(found, *angles, size=size) for view, angles in found.shots.items()}
 
 

@@ -148,5 +148,6 @@ SCENE = Scene(
     center=(0.0, 0.05, 0.0051),
     size=2.0497,
     shots=FOUR,
+    zoom=1.1,
     step=0.75,
 )

@@ -122,5 +122,6 @@ SCENE = Scene(
     center=(0.2026, -0.06, -0.0324),
     size=1.7945,
     shots=FOUR,
+    zoom=1.18,
     step=0.65,
 )
