@@ -143,7 +143,7 @@ def _judged_by_manifold3d(points: npt.NDArray[np.float32], faces: Ints) -> list[
         manifold3d.Mesh(np.ascontiguousarray(points, np.float32), np.ascontiguousarray(faces, np.uint32))
     )
     status = solid.status()
-    return [] if status == manifold3d.Error.NoError else [f"manifold3d refuses it: {status.name}"]
+    return [] if status == manifold3d.Error.NoError else [f"manifold3d refuses it: {str(status).rsplit('.', 1)[-1]}"]
 
 
 def _reasons(found: dict[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from .holes import fill_holes
 from .orientation import agreed, outward
 from .parts import usable, welded_rims, without_collapsed, without_doubles, without_floaters
 from .slivers import without_slivers
-from .splitting import split
+from .splitting import distinct, split
 from .surface import Surface, to_mesh, welded_mesh
 from .topology import Bools, compacted, fans, flat_faces, signed_volumes
 from .uniting import united
@@ -133,24 +133,41 @@ def _fixed(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress)
     if plan.remove_inner:
         surface, figures["inner_faces"] = without_hidden(surface, progress.part(0.5, 0.7))
     if plan.close:
-        surface = _closed(surface, figures, progress.part(0.7, 0.9))
+        surface = _closed(surface, plan.floaters, figures, progress.part(0.7, 0.9))
     figures["parts"] = surface.parts[0]
     return _Steps(given, oriented, surface)
 
 
-def _closed(surface: Surface, figures: dict[str, Any], progress: Progress) -> Surface:
+def _closed(surface: Surface, floaters: float, figures: dict[str, Any], progress: Progress) -> Surface:
     """Holes filled, every part turned outward, overlapping parts united."""
     filled = fill_holes(surface, progress)
     figures |= {"holes": filled.holes, "hole_faces": filled.faces, "open_sheets": filled.sheets}
     surface, turned = outward(filled.surface)
     figures["turned_faces"] += turned
     surface, figures["united_parts"] = united(surface)
-    if filled.holes or figures["united_parts"]:
+    if figures["united_parts"]:
+        surface, parts, faces = without_floaters(surface, floaters)  # slivers where surfaces almost coincide
+        figures["floaters"] += parts
+        figures["floater_faces"] += faces
+    return (
+        _tidied(surface, figures) if filled.holes or figures["united_parts"] or figures["split_vertices"] else surface
+    )
+
+
+def _tidied(surface: Surface, figures: dict[str, Any]) -> Surface:
+    """What patches and unions leave: flat faces, edges that meet again, vertices at one place."""
+    for _ in range(_ROUNDS):
         surface, moves = without_slivers(without_collapsed(surface)[0])
         surface, added = split(surface)
+        surface, apart = distinct(surface)
         figures["slivers"] += moves
         figures["split_vertices"] += added
+        if not moves + added + apart:
+            break
     return surface
+
+
+_ROUNDS = 5
 
 
 def _without_cavities(steps: _Steps, figures: dict[str, Any]) -> _Steps:

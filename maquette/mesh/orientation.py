@@ -69,7 +69,7 @@ def outward(surface: Surface) -> tuple[Surface, int]:
 
 
 def _nested(surface: Surface, labels: Ints, volumes: Floats) -> Bools:
-    """[parts] whether an odd number of larger parts encloses each part (by the winding number at one of its points)."""
+    """[parts] whether an odd number of larger parts encloses each part (winding numbers at some of its points)."""
     parts = len(volumes)
     inside = np.zeros(parts, bool)
     if parts < 2 or parts > _MANY_PARTS:
@@ -80,16 +80,24 @@ def _nested(surface: Surface, labels: Ints, volumes: Floats) -> Bools:
     low = np.minimum.reduceat(corner.min(axis=1)[order], start)
     high = np.maximum.reduceat(corner.max(axis=1)[order], start)
     for part in range(parts):
-        point = corner[order[start[part]], 0]
+        own = order[start[part] : start[part + 1] if part + 1 < parts else None]
+        spread = corner[own[np.linspace(0, len(own) - 1, min(len(own), _PROBES)).astype(int)], 0]
         around = [
             k for k in range(parts)
             if volumes[k] > volumes[part] and (low[k] <= low[part]).all() and (high[k] >= high[part]).all()
         ]  # fmt: skip
-        rounds = [abs(winding_number(corner[labels == k], point)) > 0.5 for k in around]
-        inside[part] = sum(rounds) % 2 == 1
+        # A part that passes through the other one's surface is no cavity: every probe must lie inside.
+        within = [_holds(corner[labels == k], spread) for k in around]
+        inside[part] = sum(within) % 2 == 1
     return inside
 
 
+def _holds(corner: Floats, probes: Floats) -> bool:
+    """Whether the triangles wind round every probe [P, 3]; stops at the first one outside."""
+    return all(abs(winding_number(corner, probe)) > 0.5 for probe in probes)
+
+
+_PROBES = 24
 _MANY_PARTS = 64
 """Above this many parts nesting is not looked at: it is rubble, not a design."""
 

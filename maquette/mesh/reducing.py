@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Mesh
-from ..errors import BadInputError, UnreachableTargetError
+from ..errors import BadInputError, MissingError, UnreachableTargetError
 from ..log import log
 from ..progress import Progress, silent
 from .cleaning import clean
@@ -165,8 +165,10 @@ def _met(count: int, faces: int) -> bool:
 
 def _library(surface: Surface, faces: int, aggressiveness: float) -> Surface:
     """One run of fast-simplification; it weighs area by quadrics and keeps open borders."""
-    import fast_simplification
-
+    try:
+        import fast_simplification
+    except ImportError as error:
+        raise MissingError("simplifying needs fast-simplification: pip install fast-simplification") from error
     used, index = compacted(surface.faces, len(surface.points))
     points, triangles = fast_simplification.simplify(
         np.ascontiguousarray(surface.points[used], np.float32),

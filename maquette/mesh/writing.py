@@ -82,10 +82,10 @@ def _bare(mesh: Mesh) -> Any:
 
 def _textured(mesh: Mesh) -> Any:
     """A trimesh with a PBR material and, where the mesh has them, uvs and maps."""
+    made = _bare(mesh)
     from trimesh.visual import TextureVisuals
     from trimesh.visual.material import PBRMaterial
 
-    made = _bare(mesh)
     maps = {} if mesh.texture is None or mesh.uvs is None else pictures_of(mesh.texture)
     material = PBRMaterial(name="maquette", alphaMode="OPAQUE", **maps)
     uvs = None
@@ -97,10 +97,10 @@ def _textured(mesh: Mesh) -> Any:
 
 
 def _glb(mesh: Mesh, path: Path, report: dict[str, Any] | None, metadata: dict[str, Any] | None) -> None:
+    made = _textured(mesh)
     from trimesh.exchange.gltf import export_glb
     from trimesh.scene import Scene
 
-    made = _textured(mesh)
     if mesh.vertex_colors is not None:
         made.vertex_attributes[COLOR] = np.clip(mesh.vertex_colors, 0.0, 1.0).astype(np.float32)
     if mesh.confidence is not None:

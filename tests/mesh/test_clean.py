@@ -1,0 +1,375 @@
+"""clean repairs what is broken, changes nothing else, counts what it did, and never empties a mesh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mesh_shapes import (
+    box,
+    edge_counts,
+    is_closed_manifold,
+    joined,
+    moebius,
+    shuffled,
+    soup,
+    sphere,
+    torus,
+    turned,
+    volume,
+    without_faces,
+)
+
+from maquette.data import Mesh, Texture
+from maquette.errors import BadInputError, BadMeshError, Cancelled
+from maquette.mesh import certify, clean
+from maquette.progress import Progress
+
+
+def middles(mesh: Mesh) -> Any:
+    return mesh.vertices[mesh.faces].mean(axis=1)
+
+
+def test_a_sound_mesh_comes_back_as_it_is() -> None:
+    """Nothing to repair: the very object, no notes."""
+    mesh = torus()
+    result = clean(mesh)
+    assert result.mesh is mesh and result.notes == ()
+
+
+def test_keep_changes_nothing_and_refuses_what_is_unusable() -> None:
+    """Level keep hands back the object, broken or not, but not an empty one."""
+    broken = without_faces(box(), np.arange(12) == 0)
+    assert clean(broken, repair="keep").mesh is broken
+    with pytest.raises(BadMeshError, match="empty"):
+        clean(Mesh(np.zeros((0, 3)), np.zeros((0, 3))), repair="keep")
+
+
+def test_a_soup_is_welded() -> None:
+    """The triangles of an STL become a mesh with shared vertices, also when they are off by rounding."""
+    mesh = soup(sphere())
+    noise = np.random.default_rng(0).normal(size=mesh.vertices.shape) * 5e-8
+    for given_mesh in (mesh, mesh.replace(vertices=mesh.vertices + noise)):
+        made = clean(given_mesh).mesh
+        assert len(made.vertices) == len(sphere().vertices) and is_closed_manifold(made)
+
+
+def test_inside_out_and_mixed_faces_are_turned() -> None:
+    """Any mixture of windings ends outward, with the volume unchanged."""
+    mesh = torus()
+    flip = np.random.default_rng(1).random(len(mesh.faces)) < 0.4
+    mixed = mesh.replace(faces=np.where(flip[:, None], mesh.faces[:, ::-1], mesh.faces))
+    for given_mesh in (mixed, mesh.replace(faces=mesh.faces[:, ::-1])):
+        result = clean(given_mesh)
+        assert is_closed_manifold(result.mesh)
+        assert volume(result.mesh) == pytest.approx(volume(mesh), rel=1e-6)
+        assert result.figures["turned_faces"] > 0
+
+
+def test_a_cavity_stays_a_cavity() -> None:
+    """A closed part inside another one is turned inwards, not outwards."""
+    made = clean(joined(sphere(3), sphere(3, 0.3))).mesh
+    assert volume(made) == pytest.approx(volume(sphere(3)) - volume(sphere(3, 0.3)), rel=1e-5)
+
+
+def test_two_sided_faces_become_one() -> None:
+    """A mesh whose every face stands there twice, once each way round, is not cancelled out."""
+    mesh = sphere()
+    doubled = mesh.replace(faces=np.concatenate([mesh.faces, mesh.faces[:, ::-1]]))
+    made = clean(doubled).mesh
+    assert len(made.faces) == len(mesh.faces) and is_closed_manifold(made) and volume(made) > 0
+
+
+def test_a_fin_on_a_closed_surface_goes() -> None:
+    """Two faces back to back on an edge of a closed mesh enclose nothing."""
+    mesh = box()
+    a, b = mesh.faces[0, 0], mesh.faces[0, 1]
+    tip = len(mesh.vertices)
+    fin = Mesh(np.concatenate([mesh.vertices, [[2, 2, 2]]]), [*mesh.faces.tolist(), [a, b, tip], [b, a, tip]])
+    made = clean(fin).mesh
+    assert len(made.faces) == 12 and volume(made) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holes_are_closed(seed: int) -> None:
+    """A sphere riddled with holes ends closed, in one part, with a volume close to the whole."""
+    mesh = sphere(4)
+    holes = without_faces(mesh, np.random.default_rng(seed).random(len(mesh.faces)) < 0.05)
+    result = clean(holes)
+    report = certify(result.mesh)
+    assert report.certified and is_closed_manifold(result.mesh)
+    assert report.volume == pytest.approx(volume(mesh), rel=0.01)
+    assert result.figures["holes"] > 20 and result.figures["distance_mean"] < 1e-3
+
+
+def test_a_larger_hole_follows_the_curvature() -> None:
+    """A patch over a missing piece of a sphere or torus lies on the sphere or torus, not on the chord."""
+    mesh = sphere(5)
+    c = middles(mesh)
+    made = clean(without_faces(mesh, (np.abs(c[:, 0]) < 0.1) & (np.abs(c[:, 1]) < 0.2) & (c[:, 2] > 0))).mesh
+    radius = np.linalg.norm(made.vertices, axis=1)
+    assert radius.min() > 0.497 and radius.max() < 0.503  # the chord would lie at 0.46
+    ring = torus(columns=100, rows=50)
+    c = middles(ring)
+    made = clean(without_faces(ring, (c[:, 0] > 0.35) & (np.abs(c[:, 1]) < 0.08))).mesh
+    tube = np.hypot(np.hypot(made.vertices[:, 0], made.vertices[:, 1]) - 0.4, made.vertices[:, 2])
+    assert tube.min() > 0.11 and tube.max() < 0.128 and certify(made).genus == 1
+
+
+def test_a_wide_flat_cut_is_closed_flat() -> None:
+    """Half a sphere, cut through the middle, gets a floor, not a second dome."""
+    mesh = sphere(4)
+    made = clean(without_faces(mesh, middles(mesh)[:, 1] < 0)).mesh
+    assert made.vertices[:, 1].min() > -0.04
+    assert volume(made) == pytest.approx(volume(mesh) / 2, rel=0.05) and certify(made).certified
+
+
+def test_filled_patches_carry_colors_and_know_nothing() -> None:
+    """Colours of a patch come from its rim; its inner vertices have confidence 0, the others keep theirs."""
+    mesh = sphere(5)
+    colors = np.tile([0.2, 0.4, 0.6], (len(mesh.vertices), 1))
+    mesh = mesh.replace(vertex_colors=colors, confidence=np.ones(len(mesh.vertices)))
+    made = clean(without_faces(mesh, middles(mesh)[:, 1] > 0.4)).mesh
+    assert made.vertex_colors is not None and np.allclose(made.vertex_colors, [0.2, 0.4, 0.6], atol=1e-6)
+    assert made.confidence is not None and set(np.unique(made.confidence)) == {0.0, 1.0}
+
+
+def textured(mesh: Mesh) -> Mesh:
+    """Every face a chart of its own: the worst case for seams."""
+    apart = soup(mesh)
+    uvs = np.random.default_rng(0).random((len(apart.vertices), 2))
+    return apart.replace(uvs=uvs, texture=Texture(np.random.default_rng(1).random((8, 8, 3))))
+
+
+def test_a_closed_textured_mesh_is_untouched() -> None:
+    """Seams are not holes: nothing to repair, so the very mesh."""
+    mesh = textured(sphere())
+    assert clean(mesh).mesh is mesh
+
+
+def test_uvs_of_kept_faces_survive_repair() -> None:
+    """With a floater and a hole, each kept face has its own uvs still, and the patch one uv of its rim."""
+    good = textured(sphere())
+    floater = textured(box(0.02, at=(2.0, 0.0, 0.0)))
+    both = joined(good, floater)
+    uvs = np.concatenate([good.uvs, floater.uvs])  # type: ignore[list-item]
+    mesh = Mesh(both.vertices, both.faces[3:], uvs=uvs, texture=good.texture)
+    made = clean(mesh).mesh
+    assert made.texture is mesh.texture and made.uvs is not None and certify(made).certified
+    corner = {tuple(np.round((*v, *u), 5)) for v, u in zip(mesh.vertices, uvs, strict=True)}
+    kept = sum(all(tuple(np.round((*made.vertices[i], *made.uvs[i]), 5)) in corner for i in f) for f in made.faces)
+    assert kept >= len(good.faces) - 3
+
+
+def test_touching_bodies_come_apart() -> None:
+    """Two boxes on a common edge, and on a common vertex, become two sound bodies, almost where they were."""
+    for at in ((1.0, 1.0, 0.0), (1.0, 1.0, 1.0)):
+        pair = joined(box(), box(at=at))
+        result = clean(pair)
+        assert is_closed_manifold(result.mesh) and result.figures["parts"] == 2
+        assert volume(result.mesh) == pytest.approx(2.0, abs=2e-3)
+        assert result.figures["distance_max"] < 1e-3
+
+
+def test_overlapping_bodies_are_united_with_their_colors() -> None:
+    """Two boxes that pass through each other become one; red stays red, blue stays blue."""
+    one, two = box(), turned(box(at=(0.4, 0.3, 0.2)), seed=1)
+    pair = joined(one, two)
+    colors = np.repeat([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], 8, axis=0)
+    result = clean(pair.replace(vertex_colors=colors))
+    report = certify(result.mesh)
+    assert report.certified and report.self_intersections == 0 and result.figures["united_parts"] == 1
+    assert 1.0 < report.volume < 2.0
+    assert result.mesh.vertex_colors is not None
+    assert set(np.round(result.mesh.vertex_colors[:, 0], 3)) >= {0.0, 1.0}
+
+
+def test_inner_walls_go_by_visibility() -> None:
+    """The inner wall of a hollow ball goes whether or not it is turned inwards; a torus loses nothing."""
+    wall = sphere(4, 0.45)
+    for inner in (wall, wall.replace(faces=wall.faces[:, ::-1])):
+        result = clean(joined(sphere(4), inner), remove_inner=True)
+        assert len(result.mesh.faces) == len(sphere(4).faces)
+        assert volume(result.mesh) == pytest.approx(volume(sphere(4)), rel=1e-6)
+    assert "inner_faces" in result.figures
+    ring = torus()
+    assert clean(ring, remove_inner=True).mesh is ring
+
+
+def test_inner_walls_go_without_embree_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own ray tracer gives the same verdict."""
+    from maquette.mesh import hidden, rays
+
+    monkeypatch.setattr(rays, "fast_rays", lambda: False)
+    monkeypatch.setattr(hidden, "fast_rays", lambda: False)
+    result = clean(joined(sphere(2), sphere(2, 0.4)), remove_inner=True)
+    assert result.figures["inner_faces"] == len(sphere(2).faces)
+
+
+def test_ray_tracers_agree() -> None:
+    """Embree and the numpy tree say the same of random rays through a torus."""
+    pytest.importorskip("embreex")
+    from maquette.mesh.bvh import build
+    from maquette.mesh.rays import Tracer, _by_tree, sphere_ways
+    from maquette.progress import silent
+
+    mesh = torus()
+    points, faces = mesh.vertices.astype(float), mesh.faces.astype(np.int64)
+    origins = np.random.default_rng(0).uniform(-0.6, 0.6, (400, 3))
+    ways = sphere_ways(400)
+    fast = Tracer(points, faces).escapes(origins, ways, silent())
+    slow = _by_tree(build(points, faces), origins, ways, 1e-6)
+    assert (fast == slow).mean() > 0.995 and 0.2 < slow.mean() < 0.9
+
+
+SHEETS = {
+    "quad": Mesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]]),
+    "triangle": Mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]),
+    "moebius": moebius(),
+}
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_solid_makes_a_solid_of_anything_with_area(name: str) -> None:
+    """Sheets get a thickness; fix leaves them open and says so."""
+    left = clean(SHEETS[name])
+    assert left.figures["open_sheets"] == 1 and any("repair=solid" in note for note in left.notes)
+    result = clean(SHEETS[name], repair="solid", resolution=40)
+    report = certify(result.mesh)
+    assert report.certified, report.reasons
+    assert result.figures["distance_max"] < 3 * result.figures["solid_cell"]
+    assert report.genus == (1 if name == "moebius" else 0)
+
+
+def test_solid_of_a_double_wall_is_one_shell() -> None:
+    """A hollow ball becomes a full one without being extracted anew."""
+    made = clean(joined(sphere(4), sphere(4, 0.45)), repair="solid").mesh
+    assert certify(made).certified and volume(made) == pytest.approx(volume(sphere(4)), rel=1e-6)
+
+
+def test_solid_keeps_sound_bodies_that_stand_apart() -> None:
+    """Extraction would only lose detail."""
+    mesh = joined(box(), box(at=(3.0, 0.0, 0.0)))
+    assert np.array_equal(clean(mesh, repair="solid").mesh.vertices, mesh.vertices)
+
+
+def test_bad_faces_are_dropped_and_counted() -> None:
+    """NaN vertices, indices out of range, repeated corners: each counted by its kind."""
+    mesh = sphere()
+    n = len(mesh.vertices)
+    vertices = np.concatenate([mesh.vertices, [[np.nan, 0, 0], [np.inf, 0, 0]]])
+    faces = np.concatenate([mesh.faces, [[0, 1, n], [n + 1, 1, 2], [0, 1, n + 7], [-1, 0, 1], [3, 3, 4]]])
+    result = clean(Mesh(vertices, faces))
+    assert certify(result.mesh).certified and len(result.mesh.faces) == len(mesh.faces)
+    figures = result.figures
+    assert (figures["non_finite_faces"], figures["out_of_range_faces"], figures["degenerate_faces"]) == (2, 2, 1)
+    assert len(result.notes) == 2
+
+
+def test_zero_area_faces_are_collapsed_or_flipped_not_cut_out() -> None:
+    """A cap (three points on a line) and a needle in a closed mesh go without opening it."""
+    mesh = box()
+    a, b, c = mesh.faces[0]
+    on_edge = (mesh.vertices[a] + mesh.vertices[b]) / 2
+    m = len(mesh.vertices)
+    capped = Mesh(
+        np.concatenate([mesh.vertices, [on_edge]]), [[a, m, c], [m, b, c], [a, b, m], *mesh.faces[1:].tolist()]
+    )
+    assert certify(capped).degenerate_faces == 1
+    made = clean(capped).mesh
+    assert certify(made).certified and volume(made) == pytest.approx(1.0)
+
+
+def test_nothing_usable_is_an_error_not_an_empty_mesh() -> None:
+    """Empty, all NaN, all degenerate: BadMeshError that says which."""
+    for mesh, word in (
+        (Mesh(np.zeros((0, 3)), np.zeros((0, 3))), "empty or corrupt"),
+        (Mesh(np.full((3, 3), np.nan), [[0, 1, 2]]), "NaN"),
+        (Mesh(np.zeros((3, 3)), [[0, 1, 2]]), "area"),
+        (Mesh(np.eye(3), [[0, 1, 5]]), "do not exist"),
+    ):
+        with pytest.raises(BadMeshError, match=word):
+            clean(mesh)
+
+
+def test_unknown_settings_are_refused() -> None:
+    """The message lists what is possible."""
+    with pytest.raises(BadInputError, match="keep, fix, solid"):
+        clean(box(), repair="best")
+    with pytest.raises(BadInputError, match="share"):
+        clean(box(), floaters=5.0)
+
+
+def test_cancel_reaches_clean() -> None:
+    """The caller's exception comes through unchanged."""
+
+    def stop() -> None:
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        clean(sphere(), progress=Progress(check=stop))
+
+
+def test_inputs_are_not_changed() -> None:
+    """ComfyUI caches inputs: every array is the same afterwards."""
+    mesh = joined(without_faces(sphere(), np.arange(1280) < 9), box(0.01, at=(2.0, 0.0, 0.0)))
+    before = (mesh.vertices.copy(), mesh.faces.copy())
+    clean(mesh)
+    clean(mesh, repair="solid", resolution=24)
+    assert np.array_equal(mesh.vertices, before[0]) and np.array_equal(mesh.faces, before[1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_random_soups_end_manifold(seed: int) -> None:
+    """Whatever goes in: no edge has more than two faces afterwards, no directed edge twice, nothing is empty."""
+    rng = np.random.default_rng(seed)
+    points = rng.random((int(rng.integers(4, 14)), 3)).astype(np.float32)
+    faces = rng.integers(0, len(points), (int(rng.integers(1, 40)), 3))
+    mesh = Mesh(points, faces)
+    try:
+        made = clean(mesh).mesh
+    except BadMeshError:
+        assert (faces == np.roll(faces, 1, axis=1)).any(axis=1).all()
+        return
+    assert len(made.faces) > 0
+    assert max(edge_counts(made).values()) == 1
+    report = certify(made)
+    assert report.non_manifold_edges == 0 and report.manifold and report.winding_consistent
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.floats(1e-3, 1e3))
+def test_clean_does_the_same_to_a_moved_mesh(seed: int, scale: float) -> None:
+    """Rotation, scale and order do not change what is repaired."""
+    rng = np.random.default_rng(7)
+    mesh = without_faces(joined(sphere(3), torus(columns=20, rows=10)), rng.random(1280 + 400) < 0.03)
+    moved = shuffled(turned(mesh, seed), seed)
+    moved = moved.replace(vertices=moved.vertices * np.float32(scale))
+    one, two = clean(mesh), clean(moved)
+    for name in ("holes", "parts", "split_vertices", "floaters", "united_parts"):
+        assert one.figures[name] == two.figures[name], name
+    a, b = certify(one.mesh), certify(two.mesh)
+    assert (a.certified, a.genus, a.components) == (b.certified, b.genus, b.components)
+    assert b.volume == pytest.approx(a.volume * scale**3, rel=1e-2)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_cleaning_twice_changes_nothing_more(seed: int) -> None:
+    """Idempotent: a cleaned mesh comes back as it is."""
+    rng = np.random.default_rng(seed)
+    mesh = without_faces(sphere(3), rng.random(1280) < 0.1)
+    once = clean(mesh).mesh
+    assert clean(once).mesh is once
+
+
+def test_solid_of_a_random_soup_is_manifold() -> None:
+    """The last resort on rubble: closed and manifold."""
+    rng = np.random.default_rng(5)
+    made = clean(Mesh(rng.random((30, 3)), rng.integers(0, 30, (60, 3))), repair="solid", resolution=32).mesh
+    report = certify(made)
+    assert report.watertight and report.manifold and report.volume > 0
