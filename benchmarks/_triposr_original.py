@@ -41,7 +41,7 @@ def load(folder: Path, config: dict[str, Any], state: Callable[[str], Tensor], d
     for name, parameter in model.named_parameters():
         with torch.no_grad():
             given = state(name)
-            if given is not None and given.shape == parameter.shape:
+            if given is not None and not given.is_meta and given.shape == parameter.shape:
                 parameter.copy_(given)
             else:  # the encoder's modules have other names in newer transformers: same shapes, other random numbers
                 spread = 1.0 if parameter.ndim == 1 else parameter[0].numel() ** -0.5

@@ -32,14 +32,14 @@ from .measure import table
 
 MB = 1024 * 1024
 THRESHOLD = 25.0
-RADIUS = 0.58
+RADIUS = 0.63
 
 
 def bumpy(points: Tensor) -> Tensor:
     """Log density of a bumpy ball, [N]: about 327,000 faces on a lattice of 256."""
-    x, y, z = points.unbind(dim=1)
-    bumps = 0.02 * (torch.sin(12 * x) * torch.sin(12 * y) + torch.sin(12 * y + 1) * torch.sin(12 * z))
-    return math.log(THRESHOLD) + 40.0 * (RADIUS + bumps - points.norm(dim=1))
+    waves = torch.sin(12 * points)
+    bumps = waves[:, 1] * (waves[:, 0] + waves[:, 2])
+    return (math.log(THRESHOLD) + 40.0 * RADIUS) + (0.8 * bumps - 40.0 * points.norm(dim=1))
 
 
 class AnalyticField(SceneField):

@@ -16,6 +16,9 @@ from torch.nn import functional
 
 from .errors import BadInputError
 
+FLASH_IS_THERE = importlib.util.find_spec("flash_attn") is not None
+"""Looked up once: the search costs more than a whole attention call."""
+
 
 def attend(
     query: Tensor,  # [B, N, H, D]
@@ -69,11 +72,7 @@ def method(device: str | torch.device, dtype: torch.dtype = torch.float16) -> st
 
 
 def _suits(device: torch.device, dtype: torch.dtype) -> bool:
-    return (
-        device.type == "cuda"
-        and dtype in (torch.float16, torch.bfloat16)
-        and importlib.util.find_spec("flash_attn") is not None
-    )
+    return device.type == "cuda" and dtype in (torch.float16, torch.bfloat16) and FLASH_IS_THERE
 
 
 def _flash(query: Tensor) -> ModuleType | None:

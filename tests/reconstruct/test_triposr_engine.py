@@ -272,9 +272,8 @@ def test_what_coarse_to_fine_misses_is_specks(engine: Engine, case: str) -> None
     field, radius = engine.field(codes), engine.config.radius
     box: dict[str, Any] = {"lower": (-radius,) * 3, "upper": (radius,) * 3, "resolution": 65, "level": math.log(25.0)}
     _, dense, _ = extract(field.raw, **box, coarse=65)
-    _, fast, stats = extract(field.raw, **box)
+    _, fast, _ = extract(field.raw, **box)
     assert 0 <= len(dense) - len(fast) <= 2e-4 * len(dense)
-    assert stats.share < 0.6
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 90.0, 180.0, 215.0])

@@ -131,8 +131,7 @@ def _image_tokens(
 ) -> Tensor:
     """[B, 1 + (S / patch)^2, C']: the class token stays, first."""
     vit = network.vit
-    mean, deviation = images.new_tensor(MEAN), images.new_tensor(DEVIATION)
-    normal = ((images - mean) / deviation).permute(0, 3, 1, 2).to(dtype)
+    normal = torch.stack([(images[..., i] - MEAN[i]) / DEVIATION[i] for i in range(3)], dim=1).to(dtype)
     with use(vit.embeddings):
         tokens = vit.embeddings(normal)
     see("vit_embeddings", tokens)

@@ -32,12 +32,25 @@ def interpolate_positions(
     if side == native:
         return positions
     width = positions.shape[-1]
-    grid = positions[:, 1:].reshape(1, native, native, width).permute(0, 3, 1, 2)
+    matrix = _bicubic(side, native).to(positions)
+    rows = matrix @ positions[0, 1:].reshape(native, -1)
+    grid = matrix @ rows.view(-1, native, width)
+    return torch.cat([positions[:, :1], grid.reshape(1, -1, width)], dim=1)
+
+
+def _bicubic(side: int, native: int) -> Tensor:
+    """[m, n] weights of a bicubic resize along one axis, which both axes share.
+
+    As a product it takes microseconds on a GPU; the resize itself took a third of the whole transformer pass there.
+    """
     scale = (side + 0.1) / native
-    grid = functional.interpolate(
-        grid, scale_factor=(scale, scale), mode="bicubic", align_corners=False, recompute_scale_factor=False
-    )
-    return torch.cat([positions[:, :1], grid.permute(0, 2, 3, 1).reshape(1, -1, width)], dim=1)
+    return functional.interpolate(
+        torch.eye(native)[None, :, :, None],
+        scale_factor=(scale, 1.0),
+        mode="bicubic",
+        align_corners=False,
+        recompute_scale_factor=False,
+    )[0, :, :, 0].T.contiguous()
 
 
 class Embeddings(nn.Module):
