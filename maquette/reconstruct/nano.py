@@ -94,12 +94,12 @@ def _one(
     progress.update(0, 3, "look at the picture")
     made, place = _prepared(network, view, settings, notes)
     progress.update(2, 3, "extract the surface")
-    points, faces = surface(made.solid, made.cell, progress=progress.check)
+    points, faces = surface(made.solid, made.cell, progress.part(2 / 3, 1))
     if len(faces) == 0:
         return None, [], [*notes, "the built-in model found no solid"]
     sure = confidence(made, points)
     world = place.to_world(points).astype("float32")
-    return Mesh(world, faces.astype("int32"), confidence=sure), [(made, place)], notes
+    return Mesh(world, faces, confidence=sure), [(made, place)], notes
 
 
 def _several(
@@ -114,7 +114,7 @@ def _several(
         progress.update(i, len(views) + 1, f"look at {view.name}")
         found.append(_prepared(network, view, settings, notes))
     progress.update(len(views), len(views) + 1, "fuse the views")
-    mesh, said = fused_mesh(found, views, settings.resolution, settings.device, progress)
+    mesh, said = fused_mesh(found, settings.resolution, settings.device, progress)
     return mesh, found, [*notes, *said]
 
 

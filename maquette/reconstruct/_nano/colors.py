@@ -30,12 +30,12 @@ class FarSide:
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3], world."""
         import torch
-        from torch.nn import functional as F  # noqa: N812
+        from torch.nn import functional
 
         where = self.place.to_frustum(points.float())
         maps = torch.cat([self.front, self.back, self.depth, self.thick]).to(points.device)
         grid = where[None, None, :, :2].clamp(-1, 1)
-        found = F.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0].T
+        found = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0].T
         share = ((where[:, 2] - found[:, 6]) / found[:, 7].clamp(min=0.02)).clamp(0, 1)
         axis = points.new_tensor(self.place.camera.cam_to_world[:3, 2].astype("float32"))
         away = (normals.to(points) @ axis < 0).to(points.dtype)

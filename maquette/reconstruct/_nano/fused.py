@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Mesh, View
+from ...data import Mesh
 from ...geometry.camera import project
 from ...progress import Progress
 
@@ -25,9 +25,7 @@ FILLED = 0.9
 """Share of a mask that the fused solid must fill, else the views are carved instead."""
 
 
-def fused_mesh(
-    found: Found, views: Sequence[View], resolution: int, device: str, progress: Progress
-) -> tuple[Mesh | None, list[str]]:
+def fused_mesh(found: Found, resolution: int, device: str, progress: Progress) -> tuple[Mesh | None, list[str]]:
     """Mesh in the world with confidence, or None and the reason as the last note."""
     import torch
 
@@ -57,7 +55,7 @@ def fused_mesh(
 def fused_field(found: Found, points: Tensor) -> tuple[Tensor, Tensor]:
     """Field [N] (world units, positive inside) and confidence [N] at world points [N, 3]."""
     import torch
-    from torch.nn import functional as F  # noqa: N812
+    from torch.nn import functional
 
     total, weight = torch.zeros_like(points[:, 0]), torch.full_like(points[:, 0], 1e-6)
     rim = torch.full_like(total, 1e3)
@@ -65,7 +63,7 @@ def fused_field(found: Found, points: Tensor) -> tuple[Tensor, Tensor]:
         where = place.to_frustum(points)
         maps = torch.from_numpy(np.stack([made.depth, made.error])).to(points.device)
         grid = where[None, None, :, :2]
-        depth, error = F.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
+        depth, error = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
         sure = torch.exp(-error / 0.12) * torch.exp(-(where[:, 2] - depth).clamp(min=0) / FADE)
         total += sure * made.solid.along(where) * place.unit
         weight += sure

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F  # noqa: N812
 from torch import Tensor, nn
+from torch.nn import functional
 
 BINS = 80
 DEEPEST = 2.8
@@ -72,7 +72,7 @@ class Block(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(self.norm(x))))
+        return x + self.second(functional.silu(self.first(self.norm(x))))
 
 
 class Layer(nn.Module):
@@ -88,9 +88,9 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, n, c = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, c)
+        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, c)
         x = x + self.out(mixed)
-        return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
+        return x + self.down(functional.gelu(self.up(self.norm2(x)), approximate="tanh"))
 
 
 class NanoNet(nn.Module):
@@ -123,11 +123,11 @@ class NanoNet(nn.Module):
                 nn.init.zeros_(block.down.weight)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """picture: [B, 4, S, S], sRGB (grey outside the mask) and mask in [0, 1]. Gives the raw head [B, 85, S/2, S/2]."""
+        """picture: [B, 4, S, S], sRGB (grey outside the mask) and mask in [0, 1]. The raw head: [B, 85, S/2, S/2]."""
         s = picture.shape[-1]
         line = torch.linspace(-1, 1, s, device=picture.device, dtype=picture.dtype)
         grid = torch.stack(torch.meshgrid(line, line, indexing="xy")).expand(len(picture), 2, s, s)
-        x = self.stem(F.pixel_unshuffle(torch.cat([picture * 2 - 1, grid], 1), 2))
+        x = self.stem(functional.pixel_unshuffle(torch.cat([picture * 2 - 1, grid], 1), 2))
         skips = []
         for encode, shrink in zip(self.encode, self.shrink, strict=True):
             x = encode(x)
@@ -139,8 +139,8 @@ class NanoNet(nn.Module):
             tokens = layer(tokens)
         x = self.norm(tokens).transpose(1, 2).reshape(b, c, h, w)
         for i in (2, 1, 0):
-            x = self.decode[i](F.pixel_shuffle(self.grow[i](x), 2) + skips[i])
-        return self.head(F.silu(self.wide(self.last(x))))
+            x = self.decode[i](functional.pixel_shuffle(self.grow[i](x), 2) + skips[i])
+        return self.head(functional.silu(self.wide(self.last(x))))
 
 
 def columns(raw: Tensor, mask: Tensor) -> Columns:

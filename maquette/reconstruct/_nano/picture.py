@@ -29,8 +29,8 @@ def crop_of(mask: FloatArray) -> Crop:
     rows, columns = np.nonzero(mask >= LEVEL)
     low = np.array([columns.min(), rows.min()])
     high = np.array([columns.max(), rows.max()]) + 1
-    side = max(int(round(float((high - low).max()) / FILL)), 8)
-    left, top = np.round((low + high) / 2 - side / 2).astype(int)
+    side = max(round(float((high - low).max()) / FILL), 8)
+    left, top = np.round((low + high) / 2 - side / 2)
     return Crop(int(left), int(top), side)
 
 
@@ -47,9 +47,9 @@ def cut(values: FloatArray, crop: Crop) -> FloatArray:
 def network_input(view: View, mask: FloatArray, crop: Crop, size: int) -> Tensor:
     """[1, 4, size, size]: sRGB with grey outside ``mask`` [H, W] (the view's, made tidy), and the mask."""
     import torch
-    from torch.nn import functional as F  # noqa: N812
+    from torch.nn import functional
 
     alpha = torch.from_numpy(cut(mask, crop))[None, None]
     rgb = torch.from_numpy(cut(view.rgb, crop)).permute(2, 0, 1)[None]
     whole = torch.cat([rgb * alpha + 0.5 * (1 - alpha), alpha], 1)
-    return F.interpolate(whole, (size, size), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+    return functional.interpolate(whole, (size, size), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)

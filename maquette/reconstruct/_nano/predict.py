@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ...data import FloatArray, View
 from ...geometry.inflate import outline_distance
@@ -48,7 +49,6 @@ class Prediction:
 def run(network: NanoNet, picture: Tensor, device: str, flip: bool) -> tuple[Tensor, Tensor]:
     """Raw head [1, 85, S/2, S/2] and mask [1, S/2, S/2]; flip: average with the mirrored picture's answer."""
     import torch
-    from torch.nn import functional as F  # noqa: N812
 
     with torch.inference_mode():
         picture = picture.to(device).contiguous(memory_format=torch.channels_last)
@@ -57,7 +57,7 @@ def run(network: NanoNet, picture: Tensor, device: str, flip: bool) -> tuple[Ten
             raw = network(picture).float()
             if flip:
                 raw = (raw + network(picture.flip(-1)).float().flip(-1)) / 2
-        return raw, F.avg_pool2d(picture[:, 3], 2)
+        return raw, torch.nn.functional.avg_pool2d(picture[:, 3], 2)
 
 
 def predict(
@@ -81,12 +81,11 @@ def predict(
         flat = values.flatten(1).T.cpu().numpy()[index]
         return np.ascontiguousarray(flat.reshape(side, side, -1), np.float32)
 
-    edges, cell, own = bin_edges().numpy(), 1.7 / resolution, np.unique(index)
+    edges, cell = bin_edges().numpy(), 1.7 / resolution
     full = torch.sigmoid(c.logits[0]).flatten(1).T.cpu().numpy()
-    starts, stops = (np.full((side * side, INTERVALS), np.nan, np.float32) for _ in range(2))
-    starts[own], stops[own] = intervals(full[own], (edges[1:] + edges[:-1]) / 2, threshold, 2 * LEAST * cell)
-    starts, stops = starts[index], stops[index]
-    depth = spread(c.depth)[..., 0]
+    depth, starts, stops = _ends(full, edges, c.depth[0].cpu().numpy(), valid, threshold, cell)
+    depth = depth.reshape(-1)[index].reshape(side, side)
+    starts, stops = (e.reshape(side * side, -1)[index] - depth.reshape(-1, 1) for e in (starts, stops))
     pixel = 2.0 / crop.side
     outline = outline_distance(cut(mask, crop), LEAST * cell / pixel) * pixel
     small = torch.nn.functional.avg_pool2d(picture[0, :3], 2).to(raw.device)
@@ -104,3 +103,20 @@ def predict(
         thick=thick,
         middle=float(ends[0] + ends[1]) / 2,
     )
+
+
+def _ends(
+    full: FloatArray, edges: FloatArray, depth: FloatArray, valid: npt.NDArray[np.bool_], threshold: float, cell: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Depth [S, S] of the first surface and ends [S, S, INTERVALS] of the material, tidied; NaN outside ``valid``."""
+    from .tidy import joined, smoothed
+
+    centres = np.asarray((edges[1:] + edges[:-1]) / 2, np.float32)
+    side, own = valid.shape[0], valid.reshape(-1)
+    starts, stops = (np.full((side * side, INTERVALS), np.nan, np.float32) for _ in range(2))
+    starts[own], stops[own] = intervals(full[own], centres, threshold, 2 * LEAST * cell)
+    starts, stops = (e.reshape(side, side, -1) + depth[..., None] for e in (starts, stops))
+    starts[..., 1:], stops = smoothed(starts[..., 1:], valid), smoothed(stops, valid)
+    stops[..., 0] = np.maximum(stops[..., 0], starts[..., 0] + 2 * LEAST * cell)
+    starts, stops = joined(starts, stops, valid, 2 * LEAST * cell)
+    return starts[..., 0], starts, stops

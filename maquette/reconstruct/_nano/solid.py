@@ -7,7 +7,6 @@ the ray, and to the outline of the mask. So the silhouette is the mask's, to a f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ from .network import DEEPEST
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ...progress import Progress
 
 INTERVALS = 4
 """Pieces of material kept on a ray."""
@@ -70,8 +71,8 @@ def intervals(
 class Frustum:
     """The field of one view.
 
-    volume: [Z, S, S] signed distance along the rays, depth from ``near`` on in steps of ``step``; outline: [R, R] signed
-    distance to the mask's outline over the same crop, both in half picture widths; far = near + (Z - 1) * step.
+    volume: [Z, S, S] signed distance along the rays, depth from ``near`` on in steps of ``step``; outline: [R, R] the
+    signed distance to the mask's outline over the same crop, both in half picture widths; far = near + (Z - 1) * step.
     """
 
     volume: Tensor
@@ -87,20 +88,20 @@ class Frustum:
     def along(self, points: Tensor) -> Tensor:
         """[N] signed distance along the rays at frustum points [N, 3] (u, v, depth)."""
         import torch
-        from torch.nn import functional as F  # noqa: N812
+        from torch.nn import functional
 
         levels = self.volume.shape[0]
         depth = ((points[:, 2] - self.near) * (2.0 / (self.far - self.near)) - 1.0) * (levels - 1) / levels
         grid = torch.stack([points[:, 0], points[:, 1], depth], 1)[None, None, None]
-        found = F.grid_sample(self.volume[None, None], grid, padding_mode="border", align_corners=False)
+        found = functional.grid_sample(self.volume[None, None], grid, padding_mode="border", align_corners=False)
         return found.reshape(-1)
 
     def rim(self, points: Tensor) -> Tensor:
         """[N] signed distance to the outline at frustum points [N, 3]."""
-        from torch.nn import functional as F  # noqa: N812
+        from torch.nn import functional
 
         flat = points[None, None, :, :2]
-        found = F.grid_sample(self.outline[None, None], flat, padding_mode="border", align_corners=False)
+        found = functional.grid_sample(self.outline[None, None], flat, padding_mode="border", align_corners=False)
         return found.reshape(-1)
 
     def values(self, points: Tensor) -> Tensor:
@@ -145,37 +146,47 @@ def frustum(
     return Frustum(volume, torch.from_numpy(outline).to(device), near, cell)
 
 
-def surface(
-    solid: Frustum, cell: float, dense: int = 192, progress: Callable[[], None] | None = None
-) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+DENSE = 330
+"""Up to this many lattice points a side the whole lattice is evaluated; above it only what lies near the surface."""
+
+
+def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray, npt.NDArray[np.int32]]:
     """Vertices [V, 3] (u, v, depth) and faces [F, 3], counter-clockwise seen from outside.
 
-    cell: spacing of the lattice in half picture widths. Above ``dense`` cells a side only what lies near the surface is
-    evaluated.
+    cell: spacing of the lattice in half picture widths.
     """
     import torch
 
     from ...geometry.extract import extract, marching_cubes
 
-    half = 1.0 + cell  # x = u, y = -v, z = -depth: a right-handed frame
-    lower, upper = (-half, -half, -solid.far - cell), (half, half, -solid.near + cell)
-    counts = [int(np.ceil((b - a) / cell)) + 1 for a, b in zip(lower, upper, strict=True)]
-
-    def field(points: Tensor) -> Tensor:
-        return solid.values(points * points.new_tensor([1.0, -1.0, -1.0]))
-
-    device = solid.volume.device
-    if max(counts) <= 2 * dense:
-        x, y, z = (torch.linspace(a, b, n, device=device) for a, b, n in zip(lower, upper, counts, strict=True))
-        flat = torch.stack(torch.meshgrid(y, z, indexing="ij"), -1).view(-1, 2)
-        values = torch.empty(counts, device=device)
-        for i, at in enumerate(x):
-            if progress is not None:
-                progress()
-            values[i] = field(torch.cat([at.expand(len(flat), 1), flat], 1)).view(counts[1], counts[2])
-        vertices, faces = marching_cubes(values, lower=lower, upper=upper)
+    progress.check()
+    side = int(np.ceil(2.0 / cell)) + 3
+    half, levels = (side - 1) / 2 * cell, solid.volume.shape[0]
+    lower, upper = (-half, -half, -solid.far), (half, half, -solid.near)  # x = u, y = -v, z = -depth: right-handed
+    if max(side, levels) <= DENSE:
+        vertices, faces = marching_cubes(_lattice(solid, half, side), lower=lower, upper=upper)
     else:
-        shape = (counts[0], counts[1], counts[2])
-        vertices, faces, _ = extract(field, lower=lower, upper=upper, resolution=shape, device=str(device))
+
+        def field(points: Tensor) -> Tensor:
+            return solid.values(points * points.new_tensor([1.0, -1.0, -1.0]))
+
+        shape, device = (side, side, levels), solid.volume.device
+        vertices, faces, _ = extract(
+            field, lower=lower, upper=upper, resolution=shape, device=device, progress=progress
+        )
     points = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
-    return points.cpu().numpy(), faces.cpu().numpy()
+    return points.cpu().numpy(), faces.to(torch.int32).cpu().numpy()
+
+
+def _lattice(solid: Frustum, half: float, side: int) -> Tensor:
+    """[side, side, Z] field at the lattice of ``surface``: its levels are those of the volume, only u and v are new."""
+    import torch
+    from torch.nn import functional
+
+    line = torch.linspace(-half, half, side, device=solid.volume.device)
+    grid = torch.stack(torch.meshgrid(line, -line, indexing="ij"), -1)[None]
+    maps = (solid.volume[None], solid.outline[None, None])
+    along, rim = (
+        functional.grid_sample(m, grid, padding_mode="border", align_corners=False)[0].permute(1, 2, 0) for m in maps
+    )
+    return torch.minimum(along, rim).flip(2)

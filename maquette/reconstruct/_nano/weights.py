@@ -44,9 +44,8 @@ def load_network(folder: Path = FOLDER, *, check: bool = True) -> NanoNet:
         if check:
             _check(path, digest)
         tensors.update(load_file(path))
-    with torch.device("meta"):
-        network = NanoNet()
-    network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True, assign=True)
+    network = NanoNet()
+    network.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -1,0 +1,129 @@
+"""Columns made one body: noise of hidden ends smoothed, parts that hang in the air moved to where they belong.
+
+Both work on absolute ends [S, S, INTERVALS] (frustum depth, NaN = none). The mask shows that a part is joined to its
+neighbour; only its depth was uncertain. So a part whose material meets that of no neighbouring pixel is moved along its
+rays, as a whole, until it does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ...data import FloatArray
+
+RANGE = 0.15
+"""Ends further apart than about this belong to different surfaces and are not averaged."""
+FARTHEST = 0.7
+"""A part is moved at most this far, half picture widths."""
+
+Labels = npt.NDArray[np.int64]
+
+
+def smoothed(ends: FloatArray, valid: npt.NDArray[np.bool_], radius: int = 2, rounds: int = 2) -> FloatArray:
+    """Ends [S, S, N] averaged over neighbours of ``valid`` [S, S] that lie within ``RANGE``."""
+    inside = np.where(valid[..., None], ends, np.nan)
+    for _ in range(rounds):
+        total, weight = np.zeros_like(inside), np.zeros_like(inside)
+        padded = np.pad(inside, ((radius, radius), (radius, radius), (0, 0)), constant_values=np.nan)
+        height, width = valid.shape
+        for dy in range(2 * radius + 1):
+            for dx in range(2 * radius + 1):
+                near = padded[dy : dy + height, dx : dx + width]
+                far = ((dy - radius) ** 2 + (dx - radius) ** 2) / (0.5 * (radius + 0.5) ** 2)
+                w = np.exp(-((near - inside) ** 2) / RANGE**2 - far)
+                known = ~np.isnan(w)
+                total[known] += (w * near)[known]
+                weight[known] += w[known]
+        inside = np.where(weight > 0, total / np.maximum(weight, 1e-9), inside).astype(np.float32)
+    return np.where(valid[..., None] & ~np.isnan(ends), inside, ends)
+
+
+def joined(
+    starts: FloatArray, stops: FloatArray, valid: npt.NDArray[np.bool_], overlap: float
+) -> tuple[FloatArray, FloatArray]:
+    """Starts and stops with every loose part moved until it overlaps a neighbour by ``overlap``."""
+    flat = np.flatnonzero(valid.reshape(-1))
+    a, b = starts.reshape(-1, starts.shape[2])[flat], stops.reshape(-1, stops.shape[2])[flat]
+    index = np.full(valid.size, -1)
+    index[flat] = np.arange(len(flat))
+    pairs = _neighbours(index.reshape(valid.shape))
+    label = _components(len(flat), pairs[_gap(a, b, pairs, 0.0) <= -overlap / 2])
+    shift = _shifts(a, b, pairs, label, overlap)
+    out = []
+    for ends, own in ((starts, a), (stops, b)):
+        moved = ends.copy().reshape(-1, ends.shape[2])
+        moved[flat] = own + shift[:, None]
+        out.append(moved.reshape(ends.shape))
+    return out[0], out[1]
+
+
+def _neighbours(index: Labels) -> Labels:
+    """[E, 2] pairs of pixels side by side or diagonal, both valid (index >= 0)."""
+    pairs = []
+    height, width = index.shape
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = index[: height - dy, max(0, -dx) : width - max(0, dx)]
+        there = index[dy:, max(0, dx) : width + min(0, dx)]
+        both = (here >= 0) & (there >= 0)
+        pairs.append(np.stack([here[both], there[both]], axis=1))
+    return np.concatenate(pairs)
+
+
+def _gap(a: FloatArray, b: FloatArray, pairs: Labels, shift: FloatArray | float) -> FloatArray:
+    """[E] least distance between a piece of one pixel and a piece of the other, the second moved by ``shift``;
+    negative = they overlap by that much."""
+    i, j = pairs[:, 0], pairs[:, 1]
+    move = np.asarray(shift).reshape(-1, 1, 1)
+    below = a[j][:, None, :] + move - b[i][:, :, None]
+    above = a[i][:, :, None] - b[j][:, None, :] - move
+    return np.asarray(np.nanmin(np.maximum(below, above), axis=(1, 2)))
+
+
+def _components(count: int, pairs: Labels) -> Labels:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _shifts(a: FloatArray, b: FloatArray, pairs: Labels, label: Labels, overlap: float) -> FloatArray:
+    """[P] how far every pixel is moved: parts join their best neighbour, the smaller one moving, until none is left."""
+    shift = np.zeros(len(a), np.float32)
+    for _ in range(12):
+        across = pairs[label[pairs[:, 0]] != label[pairs[:, 1]]]
+        if len(across) == 0:
+            break
+        size = np.bincount(label)
+        swap = size[label[across[:, 0]]] < size[label[across[:, 1]]]
+        across = np.where(swap[:, None], across[:, ::-1], across)  # the second one is the smaller: it moves
+        move = _meeting(a, b, across, shift, overlap)
+        order = np.argsort(np.abs(move), kind="stable")
+        parent, touched, merged = np.arange(len(size)), np.zeros(len(size), bool), False
+        for e in order:
+            if abs(move[e]) > FARTHEST:
+                break
+            big, small = label[across[e, 0]], label[across[e, 1]]
+            if touched[big] or touched[small]:
+                continue
+            touched[small], touched[big] = True, True
+            shift[label == small] += move[e]
+            parent[small], merged = big, True
+        if not merged:
+            break
+        label = parent[label]
+        label = np.unique(label, return_inverse=True)[1].astype(np.int64)
+    return shift
+
+
+def _meeting(a: FloatArray, b: FloatArray, pairs: Labels, shift: FloatArray, overlap: float) -> FloatArray:
+    """[E] the move of the second pixel that makes its first piece overlap the nearest piece of the first pixel."""
+    i, j = pairs[:, 0], pairs[:, 1]
+    start, stop = a[j, 0] + shift[j], b[j, 0] + shift[j]
+    low, high = a[i] + shift[i][:, None], b[i] + shift[i][:, None]
+    room = np.minimum(overlap, np.minimum(high - low, (stop - start)[:, None]))
+    forward, backward = low + room - stop[:, None], high - room - start[:, None]  # needed where positive / negative
+    move = np.where(forward > 0, forward, np.where(backward < 0, backward, 0.0))
+    best = np.nanargmin(np.abs(move), axis=1)
+    return np.asarray(move[np.arange(len(move)), best], np.float32)
