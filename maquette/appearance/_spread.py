@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..geometry.normals import vertex_normals
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from scipy.spatial import cKDTree
 
 _NEIGHBOURS = 8
 _TURN = 0.1
@@ -30,13 +32,17 @@ class Spread:
     points: FloatArray
     colors: FloatArray
 
-    def sample(self, points: Tensor) -> Tensor:
-        """[N, 3] at ``points`` [N, 3]: inverse-distance mean of the nearest vertices."""
+    @cached_property
+    def _tree(self) -> cKDTree:
         from scipy.spatial import cKDTree
 
+        return cKDTree(self.points)
+
+    def sample(self, points: Tensor) -> Tensor:
+        """[N, 3] at ``points`` [N, 3]: inverse-distance mean of the nearest vertices."""
         where = points.detach().cpu().numpy()
         count = min(4, len(self.points))
-        distance, index = cKDTree(self.points).query(where, k=count)
+        distance, index = self._tree.query(where, k=count, workers=torch.get_num_threads())
         colors = _weighted(self.colors, distance.reshape(-1, count), index.reshape(-1, count))
         return torch.as_tensor(colors, dtype=points.dtype, device=points.device)
 

@@ -26,6 +26,8 @@ _GRAZING = (0.08, 0.35)
 """Cosine between normal and line of sight at which a view starts to count, and from which it counts in full."""
 _SHARPNESS = 4
 """Among several views the weight is cos ** this: high enough that details of two views do not blur into each other."""
+_AROUND = 0.05
+"""Weight of the colours of the surface around, against pictures that show the point badly or its opposite."""
 
 
 class ProjectedPhotos:
@@ -103,8 +105,11 @@ class ProjectedPhotos:
                 share = (1 - trust).clamp(min=0) * away
                 total += color * share[:, None]
                 weight += share
-        around = 0.05 * self._around.sample(points)
-        return (total + around) / (weight + 0.05)[:, None]
+        share = _AROUND * (1 - smoothstep(weight, 0.25, 0.5))
+        bare = (share > 0).nonzero()[:, 0]
+        if len(bare):  # the look-up is dear, and says nothing where a picture does
+            total[bare] += share[bare, None] * self._around.sample(points[bare])
+        return total / (weight + share).clamp(min=1e-9)[:, None]
 
 
 def _together(points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:

@@ -68,8 +68,12 @@ def rasterize(
     snapped = _snap(vertices, left, top)
     depth = vertices[:, 2].to(torch.float32)
     drawn = _drawable(snapped, depth if perspective else None, faces, columns, rows)
+    flat = not perspective and len(depth) > 0 and bool((depth == depth[0]).all())
     keys = torch.full((rows * columns,), _NOTHING, dtype=torch.int64, device=vertices.device)
     for pixel, face in _candidates(snapped, faces, drawn, columns, rows, block):
+        if flat:  # an atlas: nothing lies before anything else
+            keys.scatter_reduce_(0, pixel, face, "amin")
+            continue
         weights = _weights(snapped, faces, face, pixel, columns)
         z = _depth(weights, depth, faces[face], perspective)[0]
         keys.scatter_reduce_(0, pixel, _key(z, face), "amin")
