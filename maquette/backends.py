@@ -15,6 +15,9 @@ from types import ModuleType
 
 from .errors import BadInputError, MissingError
 
+_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
+"""Import names that differ from what pip calls them."""
+
 
 @dataclass(frozen=True)
 class WeightFile:
@@ -84,7 +87,8 @@ def missing_reason(module: ModuleType) -> str:
     spec: Spec = module.SPEC
     lacking = [name for name in spec.requires if importlib.util.find_spec(name) is None]
     if lacking:
-        how = f'pip install "maquette[{spec.extra}]"' if spec.extra else f"pip install {' '.join(lacking)}"
+        wheels = " ".join(_DISTRIBUTIONS.get(name, name) for name in lacking)
+        how = f'pip install "maquette[{spec.extra}]"' if spec.extra else f"pip install {wheels}"
         return f"needs {', '.join(lacking)}: {how}"
     check = getattr(module, "unavailable", None)
     return str(check()) if check is not None else ""

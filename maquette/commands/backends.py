@@ -6,7 +6,7 @@ import argparse
 import importlib
 from typing import Any
 
-from ..backends import missing_reason
+from ..backends import discover, missing_reason
 from ._terminal import print_json, say
 
 STAGES = ("segment", "depth", "reconstruct", "detect")
@@ -24,8 +24,7 @@ def rows() -> list[dict[str, Any]]:
     out = []
     for stage in STAGES:
         module = importlib.import_module(f"..{stage}", __package__)
-        for name in module.names():
-            backend = module.load(name)
+        for name, backend in discover(module.__name__, list(module.__path__)).items():
             spec = backend.SPEC
             size = sum(file.size or 0 for file in spec.weights)
             out.append(
@@ -51,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
         print_json(table)
         return 0
     for row in table:
-        state = "ready" if not row["missing"] else row["missing"]
+        ready = f"ready, {row['download_mb']:.0f} MB to fetch once" if row["download_mb"] else "ready"
+        state = row["missing"] or ready
         say(f"{row['stage']:<12} {row['name']:<22} {row['licence']:<16} {state}")
         say(f"{'':<12} {row['title']}: {row['summary']}")
     return 0
