@@ -114,3 +114,27 @@ def overlapping(tree: Tree, low: Floats, high: Floats, progress: Progress | None
     if not found:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     return np.concatenate([q for q, _ in found]), np.concatenate([f for _, f in found])
+
+
+def nearest_distances(points: Floats, faces: Ints, places: Floats) -> Floats:
+    """[N] exact distance of ``places`` [N, 3] from the triangles (F > 0)."""
+    from scipy.spatial import cKDTree
+
+    from ..geometry.closest import closest_on_triangles
+
+    tree = build(points, faces)
+    bound = cKDTree(tree.corners[:, 0]).query(places)[0]
+    best = bound.copy()
+
+    def test(query: Ints, low: Floats, high: Floats) -> Bools:
+        gap = np.maximum(np.maximum(low - places[query], places[query] - high), 0.0)
+        return np.asarray(np.einsum("ni,ni->n", gap, gap) <= bound[query] ** 2)
+
+    step = max(_FRONTIER // 256, 1)
+    for begin in range(0, len(places), step):
+        query, leaf = descend(tree, np.arange(begin, min(begin + step, len(places))), test)
+        place, there = tree.leaf_faces(leaf)
+        query = np.repeat(query, LEAF)[there.ravel()]
+        _, distance = closest_on_triangles(places[query], tree.corners[place[there]])
+        np.minimum.at(best, query, distance)
+    return best

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Mesh
-from ..geometry.closest import ClosestSurface
+from .bvh import nearest_distances
 from .surface import Surface
-from .topology import Bools, Floats, Ints, compacted
+from .topology import Bools, Floats, Ints
 
 SAMPLES = 4000
 
@@ -38,9 +37,9 @@ def distances(before: Surface, after: Surface, samples: int = SAMPLES) -> dict[s
     if len(points) == 0:
         return {"distance_mean": 0.0, "distance_p99": 0.0, "distance_max": 0.0}
     far = np.zeros(len(points))
-    moved = ~_in_common(before, after)[face]
+    moved = ~_in_common(before, after, face)
     if moved.any():
-        far[moved] = ClosestSurface(_near(before, points[moved])).query(points[moved]).distance
+        far[moved] = nearest_distances(before.points, before.faces, points[moved])
     return {
         "distance_mean": float(far.mean()),
         "distance_p99": float(np.quantile(far, 0.99)),
@@ -48,32 +47,19 @@ def distances(before: Surface, after: Surface, samples: int = SAMPLES) -> dict[s
     }
 
 
-def _in_common(before: Surface, after: Surface) -> Bools:
-    """[F] the faces of ``after`` that ``before`` has too: the same three points, told by a hash of the coordinates."""
-    return np.isin(_hashes(after), _hashes(before))
+def _in_common(before: Surface, after: Surface, which: Ints) -> Bools:
+    """[N] whether ``before`` has the faces ``which`` of ``after`` too: the same points, by a hash of coordinates."""
+    known = np.sort(_hashes(before, before.faces))
+    asked = _hashes(after, after.faces[which])
+    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    return np.asarray(known[place] == asked)
 
 
-def _hashes(surface: Surface) -> Any:
+def _hashes(surface: Surface, faces: Ints) -> Any:
     """[F] a 64-bit hash of each face's corner positions, whatever their order."""
     bits = surface.points.astype(np.float32).view(np.uint32).reshape(-1, 3).astype(np.uint64)
     mixed = np.zeros(len(bits), np.uint64)
     for axis, factor in enumerate((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)):
         mixed = (mixed ^ (bits[:, axis] + np.uint64(axis + 1))) * np.uint64(factor)
         mixed ^= mixed >> np.uint64(29)
-    return mixed[surface.faces].sum(axis=1, dtype=np.uint64)
-
-
-def _near(surface: Surface, points: Floats) -> Mesh:
-    """The faces that can be nearest to some of ``points``: those in the box round the points and what is nearest."""
-    from scipy.spatial import cKDTree
-
-    used, faces = compacted(surface.faces, len(surface.points))
-    vertices = surface.points[used]
-    reach, _ = cKDTree(vertices).query(points)
-    margin = float(reach.max()) * 1.001 + 1e-9
-    corner = vertices[faces]
-    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-    inside = ((corner.max(axis=1) >= low) & (corner.min(axis=1) <= high)).all(axis=1)
-    whole: Any = vertices
-    near: Any = faces[inside]
-    return Mesh(whole, near)
+    return mixed[faces].sum(axis=1, dtype=np.uint64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress
-from .patching import Hole, Patch, make_patch
+from .patching import Hole, Patch, make_patches
 from .splitting import paired_halves
 from .surface import Rows, Surface
 from .topology import Bools, Floats, Ints, face_crosses, part_areas, signed_volumes
@@ -37,12 +37,10 @@ def fill_holes(surface: Surface, progress: Progress) -> Filled:
         return Filled(surface, 0, 0, 0)
     flat = _flat_parts(surface)
     loops = [loop for loop in _loops(surface.faces, halves) if not flat[surface.parts[1][loop[0] // 3]]]
-    rims, patches = _Rims(surface, halves), []
-    for index, loop in enumerate(loops):
-        progress.update(index, len(loops), "holes")
-        patches.append(make_patch(rims.hole(loop)))
+    rims = _Rims(surface, halves)
+    patches = make_patches([rims.hole(loop) for loop in loops], progress)
     part = np.array([surface.parts[1][loop[0] // 3] for loop in loops], np.int64)
-    sheet = _sheets(_attached(surface, loops, patches), len(surface.faces), part, patches)
+    sheet = _sheets(_attached(surface, loops, patches), surface.parts, part, patches)
     body = [k for k in range(len(loops)) if not sheet[part[k]]]
     closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body])
     return Filled(closed, len(body), len(closed.faces) - len(surface.faces), int((sheet | flat).sum()))
@@ -113,13 +111,12 @@ def _flat_parts(surface: Surface) -> Bools:
     return in_line | (np.bincount(labels, minlength=parts) <= 1)
 
 
-def _sheets(closed: Surface, own: int, part: Ints, patches: list[Patch]) -> Bools:
+def _sheets(closed: Surface, own: tuple[int, Ints], part: Ints, patches: list[Patch]) -> Bools:
     """[parts] open parts that enclose next to nothing even when closed.
 
-    closed: with all patches, its first ``own`` faces being the surface's; part: the part that each patch belongs to.
+    closed: with all patches, at the end; own: the parts of the surface without them; part: of each patch.
     """
-    whole = Surface(closed.points, closed.faces[:own], closed.rows[:own], closed.table)
-    parts, labels = whole.parts
+    parts, labels = own
     labels = np.concatenate([labels, np.repeat(part, [len(patch.faces) for patch in patches])])
     volume = np.abs(signed_volumes(closed.points, closed.faces, labels, parts))
     area = part_areas(closed.points, closed.faces, labels, parts)

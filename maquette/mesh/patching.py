@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fairing import bent, is_flat, refined, smooth
-from .topology import Floats, Ints
+from ..progress import Progress
+from .fairing import Quilt, bent, is_flat, refined, smooth
+from .topology import Floats, Ints, cross
 
 _EXACT = 160
 """Longest loop for the exact triangulation: its work grows with the cube."""
@@ -49,26 +50,73 @@ class Hole:
     scale: float
 
 
-def make_patch(hole: Hole) -> Patch:
-    """The patch that closes ``hole`` and continues the surface around it."""
-    rim = len(hole.points)
-    triangles = triangulated(hole.points, hole.taken)
-    if triangles is None:
-        return _with_blend(*_fan(hole.points), rim)
-    faces = np.array(triangles, np.int64)
-    if rim < _PLAIN:
-        return _with_blend(hole.points, faces, rim)
-    points, faces = refined(hole.points, faces, rim)
-    if len(points) == rim:
-        return _with_blend(points, faces, rim)
-    flat = smooth(points, faces, rim)
+def make_patches(holes: list[Hole], progress: Progress) -> list[Patch]:
+    """Patches that close ``holes`` and continue the surface around them."""
+    pieces = []
+    for index, hole in enumerate(holes):
+        progress.update(index, len(holes), "holes")
+        triangles = triangulated(hole.points, hole.taken)
+        pieces.append(_fan(hole.points) if triangles is None else (hole.points, np.array(triangles, np.int64)))
+    fine = [k for k, hole in enumerate(holes) if len(hole.points) >= _PLAIN]
+    if fine:
+        progress.update(1, 1, "patches")
+        for k, piece in zip(fine, _faired([holes[k] for k in fine], [pieces[k] for k in fine]), strict=True):
+            pieces[k] = piece
+    return [_with_blend(*piece, len(hole.points)) for piece, hole in zip(pieces, holes, strict=True)]
+
+
+Piece = tuple[Floats, Ints]
+"""Points (rim first, in order) and faces of one patch."""
+
+
+def _faired(holes: list[Hole], pieces: list[Piece]) -> list[Piece]:
+    """The patches refined and bent to follow the surface; wide flat cuts stay flat."""
+    quilt, starts = _quilt(holes, pieces)
+    flat = smooth(refined(quilt))
+    owner = [
+        start + np.repeat(np.arange(len(h.outer)), [len(o) for o in h.outer])
+        for h, start in zip(holes, starts, strict=True)
+    ]
+    outer = [np.concatenate([*h.outer, np.zeros((0, 3))]) for h in holes]
+    curved = bent(flat, np.concatenate(owner), np.concatenate(outer))
+    rise = np.zeros(len(holes))
+    np.maximum.at(rise, flat.group, np.linalg.norm(curved.points - flat.points, axis=1))
+    follow = np.array([_follows(hole, float(far)) for hole, far in zip(holes, rise, strict=True)])
+    points = np.where(follow[flat.group][:, None], curved.points, flat.points)
+    return [_cut_out(points, flat, k) for k in range(len(holes))]
+
+
+def _follows(hole: Hole, rise: float) -> bool:
+    """Whether the bent patch is to be trusted: not over a wide flat cut, and not when it rises above half its width,
+    led astray by a frayed rim."""
     width = float(np.ptp(hole.points, axis=0).max())
     if width > _CUT * hole.scale and is_flat(hole.points, 0.05):
-        return _with_blend(flat, faces, rim)
-    curved = bent(flat, faces, rim, hole.outer)
-    far = float(np.linalg.norm(curved - flat, axis=1).max())
-    # A plate that rises above half its width has been led astray by a frayed rim.
-    return _with_blend(curved if np.isfinite(far) and far <= 0.6 * width else flat, faces, rim)
+        return False
+    return bool(np.isfinite(rise)) and rise <= 0.6 * width
+
+
+def _quilt(holes: list[Hole], pieces: list[Piece]) -> tuple[Quilt, list[int]]:
+    """All pieces side by side, and where each begins."""
+    starts = np.cumsum([0, *(len(points) for points, _ in pieces)]).tolist()
+    rim, size = [], []
+    for hole, (points, _) in zip(holes, pieces, strict=True):
+        ahead = np.linalg.norm(np.roll(hole.points, -1, axis=0) - hole.points, axis=1)
+        around = (ahead + np.roll(ahead, 1)) / 2
+        inner = len(points) - len(around)
+        rim.append(np.arange(len(points)) < len(around))
+        size.append(np.concatenate([around, np.full(inner, around.mean())]))
+    group = np.repeat(np.arange(len(pieces)), np.diff(starts))
+    faces = np.concatenate([f + start for (_, f), start in zip(pieces, starts, strict=False)])
+    points = np.concatenate([p for p, _ in pieces])
+    return Quilt(points, faces, np.concatenate(rim), group, np.concatenate(size)), starts[:-1]
+
+
+def _cut_out(points: Floats, quilt: Quilt, group: int) -> Piece:
+    """One patch of the quilt with its own numbering; its rim comes first, as it stood first in the quilt."""
+    own = np.flatnonzero(quilt.group == group)
+    rename = np.full(len(points), -1, np.int64)
+    rename[own] = np.arange(len(own))
+    return points[own], rename[quilt.faces[quilt.group[quilt.faces[:, 0]] == group]]
 
 
 def _fan(points: Floats) -> tuple[Floats, Ints]:
@@ -118,7 +166,7 @@ def _least_area(points: Floats, taken: Taken) -> list[tuple[int, int, int]] | No
         high = low + gap
         middle = low[:, None] + np.arange(1, gap)
         a, b, c = points[low][:, None], points[middle], points[high][:, None]
-        area = np.linalg.norm(np.cross(b - a, c - a), axis=2)
+        area = np.linalg.norm(cross(b - a, c - a), axis=2)
         total = cost[low[:, None], middle] + cost[middle, high[:, None]] + area
         pick = total.argmin(axis=1)
         value = total[np.arange(len(low)), pick]

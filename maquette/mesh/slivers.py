@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from .surface import Surface
-from .topology import Bools, Ints, flat_faces
+from .topology import COLLINEAR, Bools, Floats, Ints, cross, flat_faces
 
 _ROUNDS = 24
 
@@ -31,10 +31,28 @@ def without_slivers(surface: Surface) -> tuple[Surface, int]:
         if not flat.any() or flat.all():
             break
         patch, done = _round(patch, np.flatnonzero(flat), surface.faces[~near])
-        moves += done
         if done == 0:
-            break
-    return surface.kept(~near).joined(patch.faces, patch.rows), moves
+            patch, done = _lifted(patch, flat)
+        moves += done
+    return replace(surface.kept(~near).joined(patch.faces, patch.rows), points=patch.points), moves
+
+
+def _lifted(surface: Surface, flat: Bools) -> tuple[Surface, int]:
+    """Where no move is possible: push the corner opposite to each flat face's longest side away from that side, by ten
+    times what float32 can tell."""
+    faces = surface.faces[flat]
+    corner = surface.points[faces]
+    sides = np.linalg.norm(corner[:, [1, 2, 0]] - corner, axis=2)
+    rows = np.arange(len(faces))
+    start = sides.argmax(axis=1)
+    tip = faces[rows, (start + 2) % 3]
+    along = corner[rows, (start + 1) % 3] - corner[rows, start]
+    axis = np.eye(3)[np.abs(along).argmin(axis=1)]
+    away = cross(along, axis)
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), np.finfo(float).tiny)
+    points = surface.points.copy()
+    points[tip] += 10 * COLLINEAR * surface.scale * away
+    return replace(surface, points=points), len(faces)
 
 
 def _two_rings(surface: Surface, flat: Bools) -> Bools:
@@ -131,6 +149,14 @@ def _turned(surface: Surface, before: Ints, after: Ints) -> bool:
     return bool((np.einsum("fi,fi->f", old, new)[solid] <= 0).any())
 
 
+def _low(corner: Floats) -> bool:
+    """A new face must not be flat like the one it replaces, or flips would go round in circles."""
+    sides = corner[[1, 2, 0]] - corner
+    longest = float(np.linalg.norm(sides, axis=1).max())
+    height = float(np.linalg.norm(cross(sides[0], sides[1]))) / max(longest, np.finfo(float).tiny)
+    return height <= 2 * COLLINEAR * float(np.abs(corner).max() + longest)
+
+
 def _flip(around: _Around, face: int, side: int, faces: Ints, rows: Ints, surface: Surface) -> bool:
     """Replace the long side by the other diagonal, unless that edge exists or the texture has a seam here."""
     source, source_rows = surface.faces, surface.rows
@@ -143,7 +169,7 @@ def _flip(around: _Around, face: int, side: int, faces: Ints, rows: Ints, surfac
     if place[(place.index(b) + 1) % 3] != a:
         return False  # the neighbour is wound the other way round
     d = place[(place.index(a) + 1) % 3]
-    if d == c or len(around.of_edge(c, d)):
+    if d == c or len(around.of_edge(c, d)) or _low(surface.points[[a, d, c]]) or _low(surface.points[[d, b, c]]):
         return False
     mine = dict(zip(source[face].tolist(), source_rows[face].tolist(), strict=True))
     theirs = dict(zip(place, source_rows[other].tolist(), strict=True))
