@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from maquette.reconstruct._nano.network import bin_edges
 
@@ -68,7 +68,7 @@ def _uniform(n: int, low: float, high: float, g: torch.Generator) -> Tensor:
 
 
 def _develop(rgb: Tensor, back: Tensor, mask: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Linear light -> sRGB with a random exposure, white balance, saturation, hue and contrast; the same for both sides."""
+    """Linear light -> sRGB with a random exposure, white balance, saturation and hue; the same for both sides."""
     n = len(rgb)
     mean = (rgb * mask).mean((1, 2, 3), keepdim=True) / mask.mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
     aim = 10 ** _uniform(n, -1.3, -0.25, g)

@@ -1,4 +1,4 @@
-"""Checkpoints: half-precision safetensors in pieces below 16 MB, and the exact state for going on on the same machine."""
+"""Checkpoints: half-precision safetensors in pieces below 16 MB."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What the network is trained on: median depth, solid columns, colour of the far side; every picture counts the same."""
+"""What is minimised: median depth, solid columns, colour of the far side; every picture counts the same."""
 
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from maquette.reconstruct._nano.network import Columns, bin_edges
 

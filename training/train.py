@@ -72,10 +72,10 @@ class Trainer:
         }
         torch.save(whole | {"steps": self.steps, "elapsed": self.elapsed, "curve": self.curve}, self.a.state)
 
-    def step_function(self):  # noqa: ANN201
+    def step_function(self):
         """The compiled forward pass with its losses."""
 
-        def forward(picture: Tensor, depth: Tensor, solid: Tensor, valid: Tensor, back: Tensor, weight: Tensor):  # noqa: ANN202
+        def forward(picture: Tensor, depth: Tensor, solid: Tensor, valid: Tensor, back: Tensor, weight: Tensor):
             with torch.autocast("cuda", torch.bfloat16):
                 raw = self.model(picture)
             terms = losses(columns(raw, valid), depth, solid, valid, back, weight)
@@ -136,7 +136,7 @@ class Trainer:
                     }
                 )
                 print(
-                    f"{self.steps:6d} {self.elapsed / 60:6.2f} min {speed:5.1f} steps/s made {pool.made} {self.curve[-1]}",
+                    f"{self.steps:6d} {self.elapsed / 60:6.2f} min {speed:5.1f} steps/s {self.curve[-1]}",
                     flush=True,
                 )
                 sums.zero_()
@@ -216,7 +216,8 @@ def main() -> None:
         print(f"{family:12s} " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
     trainer.save(validation)
     print(
-        f"done after {time.time() - began:.0f} s, {trainer.steps} steps, {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB",
+        f"done after {time.time() - began:.0f} s, {trainer.steps} steps,"
+        f" {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB",
         flush=True,
     )
 

@@ -118,19 +118,10 @@ class Builder:
         count, spacing = (radial, 1.0) if radial > 1 else line
         self.rows.append(
             [
-                kind,
-                float(cut),
-                blend,
-                mirror,
-                repeat,
-                count,
-                spacing,
-                *place,
-                *turned.T.ravel().tolist(),
-                *dims,
-                rounding,
+                *(kind, float(cut), blend, mirror, repeat, count, spacing),
+                *(*place, *turned.T.ravel().tolist(), *dims, rounding),
+                *(*s.color, s.pattern, s.scale, *s.color2, shell, s.gloss, bend, reach, slope, phase, *rows),
             ]
-            + [*s.color, s.pattern, s.scale, *s.color2, shell, s.gloss, bend, reach, slope, phase, *rows]
         )
 
     def limb(self, start: Vec, stop: Vec, r0: float, r1: float | None = None, **how: object) -> None:
@@ -153,7 +144,7 @@ class Builder:
         shift = -(solid[:, 1].min() + solid[:, 1].max()) / 2
         movable = not (prims[:, at.MIRROR] >= 2).any() and not (prims[:, at.REPEAT] == at.RADIAL).any()
         back = -(solid[:, 2].min() + solid[:, 2].max()) / 2 if movable else 0.0
-        scale = 1.0 / float(np.linalg.norm(solid + [0, shift, back], axis=1).max())
+        scale = 1.0 / float(np.linalg.norm(solid + np.array([0, shift, back]), axis=1).max())
         prims[:, 8] += shift
         prims[:, 9] += back
         lengths = [at.BLEND, 7, 8, 9, 19, 20, 21, at.ROUND, at.SHELL, at.RADIUS, at.SPACING2]

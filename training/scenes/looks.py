@@ -1,4 +1,4 @@
-"""Random cameras and lights, framed as ``maquette.image.prepare`` frames: longer silhouette side = .85 of the picture."""
+"""Random cameras and lights, framed as ``maquette.image.prepare`` frames: longer side = .85 of the picture."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Renderer:
         return spans, back
 
     def columns(self, spans: Tensor, frames: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, S, S, K] uint8 solid share of each bin behind the first surface; [B, S, S] its depth (unit), -1000 = none."""
+        """[B, S, S, K] uint8 solid share of the bins behind the first surface; [B, S, S] its depth, -1000 = none."""
         b, s, _, _ = spans.shape
         k = len(edges) - 1
         columns = torch.empty(b, s, s, k, dtype=torch.uint8, device=self.device)
@@ -102,9 +102,8 @@ class Renderer:
         """Signed distance [N] (negative inside) and primitive [N] of one scene at ``points`` [N, 3]."""
         out = torch.empty(len(points), device=self.device)
         which = torch.empty(len(points), dtype=torch.int32, device=self.device)
-        n = len(points)
-        self._library.scene_field(
-            _pointer(head), _pointer(prims), _pointer(look), _pointer(points), ctypes.c_long(n), _pointer(out), _pointer(which),
-            ctypes.c_void_p(torch.cuda.current_stream().cuda_stream if self.device.type == "cuda" else 0),
-        )  # fmt: skip
+        stream = torch.cuda.current_stream().cuda_stream if self.device.type == "cuda" else 0
+        inputs = [_pointer(t) for t in (head, prims, look, points)]
+        count = ctypes.c_long(len(points))
+        self._library.scene_field(*inputs, count, _pointer(out), _pointer(which), ctypes.c_void_p(stream))
         return out, which

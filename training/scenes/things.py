@@ -17,7 +17,7 @@ def chair(b: Builder, rng: Random) -> None:
     b.add(
         at.BOX if rng.random() < 0.8 else at.CONE,
         (0, 0, 0),
-        (w, thick, d) if rng.random() < 0.8 else (w, thick, d),
+        (w, thick, d),
         style=soft,
         rounding=rng.uniform(0, 0.03),
     )
