@@ -125,5 +125,5 @@ def _meeting(a: FloatArray, b: FloatArray, pairs: Labels, shift: FloatArray, ove
     room = np.minimum(overlap, np.minimum(high - low, (stop - start)[:, None]))
     forward, backward = low + room - stop[:, None], high - room - start[:, None]  # needed where positive / negative
     move = np.where(forward > 0, forward, np.where(backward < 0, backward, 0.0))
-    best = np.nanargmin(np.abs(move), axis=1)
+    best = np.argmin(np.where(np.isnan(low), np.inf, np.abs(move)), axis=1)
     return np.asarray(move[np.arange(len(move)), best], np.float32)
