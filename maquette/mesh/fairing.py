@@ -6,6 +6,7 @@ All patches of a mesh lie side by side in one ``Quilt``: hundreds of small holes
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -100,50 +101,68 @@ def _independent(one: Ints, two: Ints, urgency: Floats, faces: int) -> Ints:
 
 
 def smooth(quilt: Quilt) -> Quilt:
-    """The inner points moved to membranes over the rims (harmonic)."""
-    return _solved(quilt, np.zeros(0, np.int64), np.zeros((0, 3)), over_rim=False)
-
-
-def bent(quilt: Quilt, owner: Ints, outer: Floats) -> Quilt:
-    """The inner points moved so that each patch continues the surface outside (thin plate).
-
-    owner: [M] rim vertices; outer: [M, 3] positions of their neighbours on the surface outside the hole.
-    """
-    return _solved(quilt, owner, outer, over_rim=True)
-
-
-def _solved(quilt: Quilt, owner: Ints, outer: Floats, over_rim: bool) -> Quilt:
-    """Least squares of the umbrella (weights 1 / length) over inner vertices, and over the rim too for a plate."""
-    from scipy.sparse import coo_matrix
+    """The inner points moved to membranes over the rims: each the mean of its neighbours, near ones counting more."""
     from scipy.sparse.linalg import splu
 
-    points, count = quilt.points, len(quilt.points)
     if quilt.rim.all():
         return quilt
     ends = find_edges(quilt.faces).ends
-    tail, head = np.concatenate([ends, ends[:, ::-1]]).T
-    weight = _inverse_length(points[tail] - points[head])
-    extra = _inverse_length(outer - points[owner])
-    total = np.bincount(tail, weight, count) + np.bincount(owner, extra, count)
-    total = np.maximum(total, np.finfo(float).tiny)
-    beyond = np.stack([np.bincount(owner, extra * outer[:, k], count) for k in range(3)], axis=1)
-    diagonal = np.arange(count)
-    rows, columns = np.concatenate([tail, diagonal]), np.concatenate([head, diagonal])
-    values = np.concatenate([weight / total[tail], -np.ones(count)])
-    umbrella = coo_matrix((values, (rows, columns)), shape=(count, count)).tocsr()
-    if not over_rim:
-        umbrella, beyond, total = umbrella[~quilt.rim], beyond[~quilt.rim], total[~quilt.rim]
-    umbrella = umbrella.tocsc()
-    free = umbrella[:, ~quilt.rim]
-    goal = -(umbrella[:, quilt.rim] @ points[quilt.rim]) - beyond / total[:, None]
-    system, given = (free.T @ free, free.T @ goal) if over_rim else (free, goal)
-    moved = points.copy()
-    moved[~quilt.rim] = splu(system.tocsc()).solve(given)
+    length = np.linalg.norm(quilt.points[ends[:, 0]] - quilt.points[ends[:, 1]], axis=1)
+    laplacian = _laplacian(ends, 1.0 / np.maximum(length, 1e-12), len(quilt.points))[~quilt.rim]
+    goal = -(laplacian[:, quilt.rim] @ quilt.points[quilt.rim])
+    moved = quilt.points.copy()
+    moved[~quilt.rim] = splu(laplacian[:, ~quilt.rim].tocsc()).solve(goal)
     return replace(quilt, points=moved)
 
 
-def _inverse_length(way: Floats) -> Floats:
-    return 1.0 / np.maximum(np.linalg.norm(way, axis=1), 1e-12)
+def bent(quilt: Quilt, ring_points: Floats, ring_faces: Ints) -> Quilt:
+    """The inner points moved so that each patch continues the surface outside: a thin plate, clamped at the rim.
+
+    The plate's energy is the integral of the squared Laplacian (cotangent weights, Pinkall and Polthier 1993) over the
+    patch and its rim. ring_points: [M, 3] points outside the holes; ring_faces: [R, 3] the faces at the rims, into the
+    quilt's points and, from len(quilt.points) on, into ring_points.
+    """
+    from scipy.sparse import diags
+    from scipy.sparse.linalg import splu
+
+    if quilt.rim.all():
+        return quilt
+    points = np.concatenate([quilt.points, ring_points])
+    ends, weight, area = _cotangents(points, np.concatenate([quilt.faces, ring_faces]))
+    count = len(quilt.points)
+    laplacian = _laplacian(ends, weight, len(points))[:count].tocsc()
+    free = np.flatnonzero(~quilt.rim)
+    fixed = np.setdiff1d(np.arange(len(points)), free)
+    plate = laplacian[:, free].T @ diags(1.0 / np.maximum(area[:count], 1e-12 * area.mean()))
+    moved = quilt.points.copy()
+    moved[free] = splu((plate @ laplacian[:, free]).tocsc()).solve(-(plate @ (laplacian[:, fixed] @ points[fixed])))
+    return replace(quilt, points=moved)
+
+
+def _laplacian(ends: Ints, weight: Floats, count: int) -> Any:
+    """[count, count] sparse: sum over neighbours of weight * (neighbour - vertex)."""
+    from scipy.sparse import coo_matrix
+
+    tail, head = np.concatenate([ends, ends[:, ::-1]]).T
+    both = np.concatenate([weight, weight])
+    total = np.bincount(tail, both, count)
+    diagonal = np.arange(count)
+    rows, columns = np.concatenate([tail, diagonal]), np.concatenate([head, diagonal])
+    return coo_matrix((np.concatenate([both, -total]), (rows, columns)), shape=(count, count)).tocsr()
+
+
+def _cotangents(points: Floats, faces: Ints) -> tuple[Ints, Floats, Floats]:
+    """(ends [E, 2], weight [E], area [V]): half the sum of the cotangents opposite to each edge, kept positive, and a
+    third of the area of the faces at each vertex."""
+    edges = find_edges(faces)
+    corner = points[faces]
+    ahead, behind = corner[:, [2, 0, 1]] - corner[:, [0, 1, 2]], corner[:, [2, 0, 1]] - corner[:, [1, 2, 0]]
+    # Half-edge i runs from corner i to i + 1; opposite to it lies corner i + 2.
+    double_area = np.linalg.norm(cross(ahead, behind), axis=2)
+    cotangent = np.einsum("fki,fki->fk", ahead, behind) / np.maximum(double_area, 1e-30)
+    weight = np.bincount(edges.edge, np.clip(cotangent, -10.0, 10.0).reshape(-1), len(edges.ends)) / 2
+    area = np.bincount(faces.reshape(-1), np.repeat(double_area[:, 0] / 6, 3), len(points))
+    return edges.ends, np.maximum(weight, 0.02), area.astype(np.float64)
 
 
 def is_flat(points: Floats, share: float) -> bool:

@@ -56,10 +56,10 @@ class _Rims:
         ends = surface.edges.ends
         both = on_rim[ends].all(axis=1)
         self._chords = set((ends[both, 0] * len(surface.points) + ends[both, 1]).tolist())
-        tail, head = np.concatenate([ends, ends[:, ::-1]]).T
-        at_rim = on_rim[tail]
-        order = np.argsort(tail[at_rim], kind="stable")
-        self._tail, self._head = tail[at_rim][order], head[at_rim][order]
+        corners = surface.faces.reshape(-1)
+        at_rim = np.flatnonzero(on_rim[corners])
+        order = np.argsort(corners[at_rim], kind="stable")
+        self._vertex, self._face = corners[at_rim][order], at_rim[order] // 3
 
     def hole(self, loop: Ints) -> Hole:
         """The hole inside the half-edges ``loop``, its rim the other way round: each rim edge is then used once each
@@ -72,14 +72,14 @@ class _Rims:
             low, high = sorted((int(rim[i]), int(rim[j])))
             return low * size + high in self._chords
 
-        start = np.searchsorted(self._tail, rim)
-        stop = np.searchsorted(self._tail, rim, side="right")
-        ring = set(rim.tolist())
-        outer = []
-        for begin, end in zip(start, stop, strict=True):
-            beyond = [v for v in self._head[begin:end].tolist() if v not in ring]
-            outer.append(surface.points[beyond])
-        return Hole(surface.points[rim], taken, outer, surface.scale)
+        start = np.searchsorted(self._vertex, rim)
+        stop = np.searchsorted(self._vertex, rim, side="right")
+        faces = surface.faces[np.unique(np.concatenate([self._face[i:j] for i, j in zip(start, stop, strict=True)]))]
+        beyond = np.setdiff1d(faces, rim)
+        known = np.concatenate([rim, beyond])
+        order = np.argsort(known, kind="stable")
+        local = order[np.searchsorted(known[order], faces)]
+        return Hole(surface.points[rim], taken, surface.points[beyond], local, surface.scale)
 
 
 def _loops(faces: Ints, halves: Ints) -> list[Ints]:

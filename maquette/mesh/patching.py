@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..progress import Progress
-from .fairing import Quilt, bent, is_flat, refined, smooth
+from .fairing import Quilt, bent, flipped, is_flat, refined, smooth
 from .topology import Floats, Ints, cross
 
 _EXACT = 160
@@ -41,12 +41,13 @@ class Patch:
 @dataclass(frozen=True)
 class Hole:
     """points: [L, 3] the rim in the order in which the patch runs along it (against the surface's own half-edges);
-    taken: whether two rim vertices have an edge already; outer: per rim vertex its neighbours' positions [K, 3]; scale:
-    the mesh's size."""
+    taken: whether two rim vertices have an edge already; ring_points: [M, 3] and ring_faces: [R, 3] the surface's faces
+    at the rim, into rim vertices and then ring_points; scale: the mesh's size."""
 
     points: Floats
     taken: Callable[[int, int], bool]
-    outer: list[Floats]
+    ring_points: Floats
+    ring_faces: Ints
     scale: float
 
 
@@ -73,17 +74,41 @@ def _faired(holes: list[Hole], pieces: list[Piece]) -> list[Piece]:
     """The patches refined and bent to follow the surface; wide flat cuts stay flat."""
     quilt, starts = _quilt(holes, pieces)
     flat = smooth(refined(quilt))
-    owner = [
-        start + np.repeat(np.arange(len(h.outer)), [len(o) for o in h.outer])
-        for h, start in zip(holes, starts, strict=True)
-    ]
-    outer = [np.concatenate([*h.outer, np.zeros((0, 3))]) for h in holes]
-    curved = bent(flat, np.concatenate(owner), np.concatenate(outer))
+    ring = _Ring(holes, starts)
+    curved = ring.bend(flat)
     rise = np.zeros(len(holes))
     np.maximum.at(rise, flat.group, np.linalg.norm(curved.points - flat.points, axis=1))
     follow = np.array([_follows(hole, float(far)) for hole, far in zip(holes, rise, strict=True)])
-    points = np.where(follow[flat.group][:, None], curved.points, flat.points)
-    return [_cut_out(points, flat, k) for k in range(len(holes))]
+    bend = follow[flat.group]
+    points = np.where(bend[:, None], curved.points, flat.points)
+    # Triangles laid out on the membrane are stretched where the patch rose: lay them out anew and bend again.
+    quilt = Quilt(points, flat.faces, flat.rim | ~bend, flat.group, np.where(bend, flat.size, np.inf))
+    for _ in range(_AGAIN):
+        quilt = ring.bend(refined(flipped(quilt)))
+    return [_cut_out(quilt, k) for k in range(len(holes))]
+
+
+_AGAIN = 3
+
+
+class _Ring:
+    """The faces outside, at the rims of all holes."""
+
+    def __init__(self, holes: list[Hole], starts: list[int]) -> None:
+        self._points = np.concatenate([hole.ring_points for hole in holes])
+        inner, outer, first = [], [], 0
+        for hole, start in zip(holes, starts, strict=True):
+            rim = len(hole.points)
+            on_rim = hole.ring_faces < rim
+            inner.append(np.where(on_rim, hole.ring_faces + start, 0))
+            outer.append(np.where(on_rim, -1, hole.ring_faces - rim + first))
+            first += len(hole.ring_points)
+        self._inner, self._outer = np.concatenate(inner), np.concatenate(outer)
+
+    def bend(self, quilt: Quilt) -> Quilt:
+        """``fairing.bent`` with these faces, whose numbers move as the quilt grows."""
+        faces = np.where(self._outer < 0, self._inner, self._outer + len(quilt.points))
+        return bent(quilt, self._points, faces)
 
 
 def _follows(hole: Hole, rise: float) -> bool:
@@ -111,12 +136,12 @@ def _quilt(holes: list[Hole], pieces: list[Piece]) -> tuple[Quilt, list[int]]:
     return Quilt(points, faces, np.concatenate(rim), group, np.concatenate(size)), starts[:-1]
 
 
-def _cut_out(points: Floats, quilt: Quilt, group: int) -> Piece:
+def _cut_out(quilt: Quilt, group: int) -> Piece:
     """One patch of the quilt with its own numbering; its rim comes first, as it stood first in the quilt."""
     own = np.flatnonzero(quilt.group == group)
-    rename = np.full(len(points), -1, np.int64)
+    rename = np.full(len(quilt.points), -1, np.int64)
     rename[own] = np.arange(len(own))
-    return points[own], rename[quilt.faces[quilt.group[quilt.faces[:, 0]] == group]]
+    return quilt.points[own], rename[quilt.faces[quilt.group[quilt.faces[:, 0]] == group]]
 
 
 def _fan(points: Floats) -> tuple[Floats, Ints]:
