@@ -12,25 +12,28 @@ import os
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ..errors import BadInputError, MaquetteError
+from ..errors import BadInputError, MaquetteError, MissingError
 from ..log import log
 from .client import Server, ServerFaultError, ServerLostError
 from .display import Display
 from .driver import Driver, Policy
-from .items import Item, read_items
+from .items import Item, file_hash, read_items
 from .job import Gate, Plan
 from .journal import Journal, WebHook, line
 from .ledger import Ledger
 from .page import write_page
-from .workflow import Override, apply_overrides, assign_images, load_workflow, problems
+from .workflow import Override, apply_overrides, assign_images, load_workflow, problems, unknown_inputs
 
 _DEFAULT_WORKFLOW = Path(__file__).resolve().parent.parent.parent / "workflows" / "api" / "single_image.json"
 _DEFAULT_SERVER = "http://127.0.0.1:8188"
@@ -65,12 +68,18 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the batch."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    log.setLevel(
+        logging.DEBUG if options.verbose else logging.WARNING
+    )  # ours alone: urllib3 would log secret addresses
     try:
         return Run(options).go()
     except MaquetteError as error:
         sys.stderr.write(f"batch_process: {error}\n")
         return error.exit_code
+    except (OSError, sqlite3.Error) as error:  # the ledger's last state is on the disk: nothing is lost
+        sys.stderr.write(f"batch_process: {error}; put it right and run the same command again\n")
+        return MissingError.exit_code
 
 
 class Run:
@@ -83,14 +92,18 @@ class Run:
         self.graph = apply_overrides(load_workflow(options.workflow), self.overrides)
         self.servers, self.models = _servers(options.server or [_DEFAULT_SERVER])
         self.skipped = 0
+        self._doubles: set[str] = set()
         self._seen: set[str] = set()  # keys that were counted already, so that --watch does not count them twice
+        self._keys: dict[str, str] = {}  # of all rounds: ledger key -> name
+        self._hashes: dict[tuple[str, int, int], str] = {}  # --watch looks again and again at the same files
         self.hook = WebHook(options.webhook, os.environ.get("MAQUETTE_WEBHOOK_SECRET", "")) if options.webhook else None
 
     def go(self) -> int:
         """Read, check, work, report."""
-        items = read_items(self.options.input, self.output / ".unpacked")
         if self.options.dry_run:
-            return self._dry_run(items)
+            with tempfile.TemporaryDirectory() as folder:
+                return self._dry_run(read_items(self.options.input, Path(folder), self.output))
+        items = self._read()
         try:
             self.output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -104,6 +117,8 @@ class Run:
                 return self._work(ledger, items)
             finally:
                 self.journal.close()
+                if self.hook is not None:
+                    self.hook.close()
 
     def _work(self, ledger: Ledger, items: list[Item]) -> int:
         policy = Policy(
@@ -116,37 +131,70 @@ class Run:
         plan = Plan(
             self.graph,
             self.output,
+            overrides=self.overrides,
             timeout=self.options.timeout,
             patience=self.options.patience,
             gate=_gate(self.options.gate),
+            lost=policy.restart,
         )
         servers = [Server(url) for url in self.servers]
         with Display(quiet=self.options.json) as self.display:
             driver = Driver(servers, ledger, plan, policy, self._tell)
             with _signals(driver):
                 while True:
-                    keys = self._enter(ledger, items)
-                    self.display.total(len(keys), ledger.typical_seconds(), lambda: driver.busy)
+                    items, keys = self._enter(ledger, items)
+                    left = len(set(keys.values()) & ledger.open_keys())
+                    self.display.total(len(self._keys), left, ledger.typical_seconds, lambda: driver.busy)
                     driver.run(items, keys)
+                    write_page(self.output, ledger)
                     if not self.options.watch or driver.stopping:
                         break
                     self._pause(driver)
                     items = self._look_again()
         return self._close(ledger, driver.stopping)
 
-    def _enter(self, ledger: Ledger, items: list[Item]) -> dict[str, str]:
-        """Note new items; say which are done already. A result that was deleted is made again."""
-        keys = {item.name: item.key(self.graph, ()) for item in items}
-        ledger.add((keys[item.name], item.name) for item in items)
+    def _read(self) -> list[Item]:
+        return read_items(self.options.input, self.output / ".unpacked", self.output)
+
+    def _enter(self, ledger: Ledger, items: list[Item]) -> tuple[list[Item], dict[str, str]]:
+        """Note new items; say which are done already. A result that was deleted or cut short is made again; equal
+        pictures are made once."""
+        keys: dict[str, str] = {}
+        fresh: dict[str, Item] = {}
         for item in items:
-            row = ledger.get(keys[item.name])
+            key = item.key(self.graph, (), self._hash)
+            if key in fresh:
+                self._double(item, fresh[key], key)
+            else:
+                fresh[key], keys[item.name] = item, key
+        self._keys |= {key: item.name for key, item in fresh.items()}
+        ledger.add((key, item.name) for key, item in fresh.items())
+        for key, item in fresh.items():
+            row = ledger.get(key)
             if row is None or row.state != "done":
                 continue
-            if all((self.output / out["path"]).is_file() for out in row.outputs):
-                self._skip(item.name, row.key)
+            if row.outputs and all(_is_whole(self.output / out["path"], out) for out in row.outputs):
+                self._skip(item.name, key)
             else:
-                ledger.returned(row.key, "its files are gone; made again")
-        return keys
+                ledger.returned(key, "its files are gone or not whole; made again")
+        return list(fresh.values()), keys
+
+    def _double(self, item: Item, first: Item, key: str) -> None:
+        if item.name not in self._doubles:
+            self._doubles.add(item.name)
+            self._tell("double", {"name": item.name, "same_as": first.name, "key": key})
+
+    def _hash(self, path: Path) -> str:
+        """``file_hash`` that reads an unchanged file once; a file that cannot be read stands for its own name, and its
+        job will say what is wrong with it."""
+        try:
+            facts = path.stat()
+            place = (str(path), facts.st_size, facts.st_mtime_ns)
+            if place not in self._hashes:
+                self._hashes[place] = file_hash(path)
+            return self._hashes[place]
+        except OSError as error:
+            return f"unreadable {path} {error.errno}"
 
     def _skip(self, name: str, key: str) -> None:
         if key not in self._seen:
@@ -155,8 +203,9 @@ class Run:
             self._tell("skip", {"name": name, "key": key})
 
     def _look_again(self) -> list[Item]:
+        """What is there now, without files that are still being written."""
         try:
-            return read_items(self.options.input, self.output / ".unpacked")
+            return [item for item in self._read() if all(_is_settled(path) for path in item.views.values())]
         except BadInputError:
             return []
 
@@ -174,32 +223,34 @@ class Run:
             sys.stdout.flush()
         else:
             self.display.say(event, line(event, facts))
-        if self.hook is not None and event in ("done", "dead"):
-            self.hook.post(event, facts)
+        if self.hook is not None and event in ("done", "dead", "summary"):
+            self.hook.send(event, facts)
 
     def _close(self, ledger: Ledger, stopped: bool) -> int:
-        counts = ledger.counts()
+        states = Counter(row.state for row in ledger.rows() if row.key in self._keys)
         facts = {
-            "total": sum(counts.values()),
-            "success": counts["done"] - self.skipped,
+            "total": len(self._keys),
+            "success": states["done"] - self.skipped,
             "skipped": self.skipped,
-            "failed": counts["dead"],
+            "failed": states["dead"],
         }
-        write_page(self.output, ledger)
         self._tell("summary", facts)
-        return 130 if stopped else 4 if counts["dead"] else 0
+        return 130 if stopped else 4 if states["dead"] else 0
 
     def _dry_run(self, items: list[Item]) -> int:
         """Check pictures, workflow and every server; nothing is queued and nothing is written."""
         troubles = []
         for item in items:
             try:
-                assign_images(apply_overrides(self.graph, item.overrides), dict.fromkeys(item.views, "x.png"))
+                graph = apply_overrides(self.graph, item.overrides)
+                assign_images(graph, dict.fromkeys(item.views, "x.png"))
             except BadInputError as error:
                 troubles.append(f"{item.name}: {error}")
         for url in self.servers:
             try:
-                troubles += [f"{url}: {text}" for text in problems(self.graph, Server(url).object_info())]
+                known = Server(url).object_info()
+                found = problems(self.graph, known) + unknown_inputs(self.graph, self.overrides, known)
+                troubles += [f"{url}: {text}" for text in found]
             except (ServerLostError, ServerFaultError) as error:
                 troubles.append(str(error))
         for text in troubles:
@@ -208,16 +259,29 @@ class Run:
         return 2 if troubles else 0
 
 
+def _is_whole(path: Path, out: Mapping[str, Any]) -> bool:
+    return path.is_file() and path.stat().st_size == out.get("bytes", path.stat().st_size)
+
+
+def _is_settled(path: Path, seconds: float = 1.0) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > seconds or path.stat().st_mtime > time.time()
+    except OSError:
+        return False
+
+
 def _servers(texts: Sequence[str]) -> tuple[list[str], dict[str, frozenset[str]]]:
     """``URL`` or ``URL=model,model`` -> addresses, and the model versions each serves."""
     urls, models = [], {}
+    shown_urls: set[str] = set()
     for text in texts:
         url, _, served = text.partition("=")
-        url = Server(url).url
+        shown = Server(url).url
         urls.append(url)
+        shown_urls.add(shown)
         if served:
-            models[url] = frozenset(word.strip() for word in served.split(","))
-    if len(set(urls)) != len(urls):
+            models[shown] = frozenset(word.strip() for word in served.split(","))
+    if len(shown_urls) != len(urls):
         raise BadInputError("the same server was given twice; one job at a time runs on each")
     return urls, models
 

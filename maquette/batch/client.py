@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 
@@ -40,6 +40,10 @@ class RefusedError(BadInputError):
     """The server refused the prompt or the picture; the message lists why, node by node."""
 
 
+class FileGoneError(ServerFaultError):
+    """The server does not have the file that a prompt named."""
+
+
 class CorruptFileError(MaquetteError):
     """A downloaded file is cut short or not of its kind."""
 
@@ -51,10 +55,13 @@ class Server:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise BadInputError(f"'{url}' is no server address; give for example http://127.0.0.1:8188")
-        self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        place = parts.netloc.rpartition("@")[2]  # a password in the address is used and never shown
+        self.url = f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
         self.client_id = uuid.uuid4().hex
         self.timeout = timeout
         self._session = requests.Session()
+        if parts.username:
+            self._session.auth = (unquote(parts.username), unquote(parts.password or ""))
         self._session.trust_env = parts.hostname not in {"127.0.0.1", "localhost", "::1"}
 
     @property
@@ -63,8 +70,8 @@ class Server:
         return f"ws{self.url[4:]}/ws?clientId={self.client_id}"
 
     def stats(self) -> dict[str, Any]:
-        """``/system_stats``: versions, memory, devices."""
-        return dict(self._json("GET", "/system_stats"))
+        """``/system_stats``: versions, memory, devices. The deciding thread asks, so it may not hang for long."""
+        return dict(self._json("GET", "/system_stats", timeout=min(self.timeout, 10)))
 
     def object_info(self) -> dict[str, Any]:
         """``/object_info``: every node class of the server."""
@@ -181,6 +188,8 @@ class Server:
     def _check(self, response: requests.Response) -> None:
         if response.status_code in _LOST_STATUS:
             raise ServerLostError(f"{self.url} answers {response.status_code}: it is not up")
+        if response.status_code == 404 and "/view" in response.url:
+            raise FileGoneError(f"{self.url} does not have the file that the prompt named (404)")
         if response.status_code >= 400:
             text = response.text[:300].strip()
             raise ServerFaultError(f"{self.url}{urlsplit(response.url).path}: {response.status_code} {text}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from .driver import Slot
 
-_COUNTED = {"done", "skip", "dead"}
+_COUNTED = {"done", "dead"}
 
 
 class Display:
@@ -18,7 +18,7 @@ class Display:
         self._quiet = quiet
         self._bars: Any = None
         self._task: Any = None
-        self._left, self._seconds = 0, 0.0
+        self._left, self._count, self._seconds = 0, 0, _unknown
         self._busy: Callable[[], Sequence[Slot]] = lambda: ()
 
     def __enter__(self) -> Display:
@@ -29,27 +29,29 @@ class Display:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bars = Progress(*columns, TextColumn("{task.fields[now]}"), console=Console(stderr=True))
             self._bars.start()
+            self._task = self._bars.add_task("items", total=None, now="")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._bars is not None:
             self._bars.stop()
 
-    def total(self, count: int, seconds: float, busy: Callable[[], Sequence[Slot]]) -> None:
-        """A round of ``count`` items begins; ``seconds`` = typical time of one, ``busy`` names what runs."""
-        self._seconds, self._busy, self._left = seconds, busy, count
-        if self._bars is not None and self._task is None:
-            self._task = self._bars.add_task("items", total=count, now="")
+    def total(self, count: int, left: int, seconds: Callable[[], float], busy: Callable[[], Sequence[Slot]]) -> None:
+        """A round begins: ``count`` items in all, ``left`` to do; ``seconds()`` = typical time of one, ``busy()`` names
+        what runs."""
+        self._seconds, self._busy, self._left, self._count = seconds, busy, left, count
+        if self._bars is not None:
+            self._bars.update(self._task, total=count, completed=count - left, now=self._now())
 
     def say(self, event: str, text: str) -> None:
         """Print the line of an event and move the bar."""
-        if event in _COUNTED:
+        if event in _COUNTED and self._left > 0:
             self._left -= 1
+            text = f"{text}  {self._place()}"
         if self._bars is not None:
             if event != "cooldown":
                 self._bars.console.print(text, markup=False, highlight=False)
-            step = 1 if event in _COUNTED else 0
-            self._bars.update(self._task, advance=step, now=self._now())
+            self._bars.update(self._task, completed=self._count - self._left, now=self._now())
         elif not self._quiet:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
@@ -57,5 +59,23 @@ class Display:
     def _now(self) -> str:
         running = list(self._busy())
         stages = ", ".join(f"{slot.item.name}: {slot.job.stage}" for slot in running if slot.item is not None)
-        minutes = max(self._left, 0) * self._seconds / max(len(running), 1) / 60
-        return f"{stages}  about {minutes:.0f} min left"
+        return f"{stages}  {self._estimate()}"
+
+    def _place(self) -> str:
+        left = f", {self._estimate()}" if self._left else ""
+        return f"[{self._count - self._left}/{self._count}{left}]"
+
+    def _estimate(self) -> str:
+        return f"about {in_words(self._left * self._seconds() / max(len(self._busy()), 1))} left"
+
+
+def in_words(seconds: float) -> str:
+    """40 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _unknown() -> float:
+    return 0.0

@@ -7,6 +7,7 @@ set aside and looked at again later, less and less often.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -21,9 +22,9 @@ from .client import Server, ServerFaultError, ServerLostError
 from .cooldown import Rest, has_gpu, rest
 from .events import Listener
 from .failures import Failure, backoff_seconds, lowest_rung
-from .items import Item
-from .job import Job, Outcome, Plan, Stopped
-from .ledger import Ledger, Row
+from .items import Item, safe_name
+from .job import DiskFullError, Job, Outcome, Plan, Stopped
+from .ledger import LONGEST_WAIT, Ledger, Row
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """Called from the main thread with an event name (start, done, skip, retry, dead, cooldown, aside, back) and facts."""
@@ -62,6 +63,9 @@ class Slot:
     look_again: float = 0.0
     probes: int = 0
     item: Item | None = None
+    owed: list[Row] = field(default_factory=list)
+    """Prompts that this server may still have or have done: nobody else may send them."""
+    crowded: float = 0.0
 
 
 class Driver:
@@ -97,22 +101,33 @@ class Driver:
             for slot in self._slots:
                 slot.ears.__enter__()
             try:
-                self._recover(by_key, pool, futures)
+                self._recover(by_key)
+                self._refuse_unserved(by_key)
                 self._loop(by_key, pool, futures)
             finally:
                 for slot in self._slots:
                     slot.ears.__exit__()
 
-    def _recover(self, by_key: Mapping[str, Item], pool: ThreadPoolExecutor, futures: dict[Any, Any]) -> None:
+    def _recover(self, by_key: Mapping[str, Item]) -> None:
         """Prompts that an earlier driver left behind go back to the server they were sent to, the others start anew."""
         for row in list(self.ledger.rows("submitted")):
             if row.key not in by_key:
                 continue
-            slot = next((s for s in self._slots if s.server.url == row.server and s.item is None), None)
+            slot = next((s for s in self._slots if s.server.url == row.server), None)
             if slot is None:
                 self.ledger.returned(row.key, f"the server {row.server} is not in this run; sent again")
-            else:
-                self._begin(slot, by_key[row.key], row, pool, futures)
+            elif all(owed.key != row.key for owed in slot.owed):
+                slot.owed.append(row)
+
+    def _refuse_unserved(self, by_key: Mapping[str, Item]) -> None:
+        """An item whose model no server of this run has would wait for ever."""
+        for row in list(self.ledger.rows("pending", "failed")):
+            item = by_key.get(row.key)
+            if item is None or any(self._serves(slot, item) for slot in self._slots):
+                continue
+            words = f"no server of this run serves the model '{item.model_version}'; name one with --server URL=MODEL"
+            facts = {"name": item.name, "key": row.key, "server": "", "notes": [], "failure": "input", "error": words}
+            self._bury(item, row, Failure("input", words), facts)
 
     def _loop(self, by_key: Mapping[str, Item], pool: ThreadPoolExecutor, futures: dict[Any, Any]) -> None:
         idle_since = time.monotonic()
@@ -124,35 +139,45 @@ class Driver:
                     slot, row = futures.pop(future)
                     self._ended(slot, row, future)
                 idle_since = time.monotonic()
+            elif started:
+                continue
             elif self.stopping or not self._open(by_key):
                 return
-            elif not started:
+            else:
                 self._nobody_home(time.monotonic() - idle_since)
                 time.sleep(0.1)
 
     def _open(self, by_key: Mapping[str, Item]) -> bool:
-        return any(row.key in by_key for row in self.ledger.rows("pending", "failed", "submitted"))
+        return not self.ledger.open_keys().isdisjoint(by_key)
 
     def _nobody_home(self, seconds: float) -> None:
         if seconds > self.policy.give_up_after and all(slot.look_again > 0 for slot in self._slots):
-            urls = ", ".join(slot.server.url for slot in self._slots)
-            raise MissingError(f"no server answered for {seconds:.0f} s ({urls}); start ComfyUI and run this again")
+            urls = ", ".join(slot.server.url + (" (GPU memory full)" if slot.crowded else "") for slot in self._slots)
+            raise MissingError(f"no server took work for {seconds:.0f} s: {urls}; start ComfyUI and run this again")
 
     def _dispatch(self, by_key: Mapping[str, Item], pool: ThreadPoolExecutor, futures: dict[Any, Any]) -> bool:
-        free = [slot for slot in self._slots if slot.item is None and self._fit(slot)]
-        if not free:
-            return False
+        idle = [slot for slot in self._slots if slot.item is None]
+        taken = {row.key for _, row in futures.values()}  # the ledger hears of them only when they are sent
+        taken |= {row.key for slot in self._slots for row in slot.owed}
+        wanted = [slot for slot in idle if self._next(slot, by_key, taken) is not None]
+        free = [slot for slot in wanted if self._fit(slot)]
         started = False
-        working = {row.key for _, row in futures.values()}  # the ledger hears of them only when they are sent
-        ready = [row for row in self.ledger.ready(time.time()) if row.key in by_key and row.key not in working]
         for slot in sorted(free, key=lambda s: s.share_used):
-            row = next((r for r in ready if self._serves(slot, by_key[r.key])), None)
+            row = self._next(slot, by_key, taken)
             if row is None:
                 continue
-            ready.remove(row)
+            slot.owed = [owed for owed in slot.owed if owed.key != row.key]
+            taken.add(row.key)
             self._begin(slot, by_key[row.key], row, pool, futures)
             started = True
         return started
+
+    def _next(self, slot: Slot, by_key: Mapping[str, Item], taken: set[str]) -> Row | None:
+        """What this server owes, else the first ready row that it serves and nobody works on."""
+        if slot.owed:
+            return slot.owed[0]
+        ready = (row for row in self.ledger.ready(time.time()) if row.key in by_key and row.key not in taken)
+        return next((row for row in ready if self._serves(slot, by_key[row.key])), None)
 
     def _serves(self, slot: Slot, item: Item) -> bool:
         served = self.policy.models.get(slot.server.url)
@@ -172,13 +197,25 @@ class Driver:
             return False
         slot.share_used = 1 - free / total if total and slot.gpu else 0.0
         slot.idle_free = slot.idle_free or free
-        if slot.share_used > self.policy.full:
-            slot.look_again = now + 1.0
+        if slot.share_used > self.policy.full and not slot.owed:
+            self._crowded(slot, now)
             return False
-        if slot.probes:
+        if slot.probes or slot.crowded:
             self.tell("back", {"server": slot.server.url})
-        slot.look_again, slot.probes = 0.0, 0
+        slot.look_again, slot.probes, slot.crowded = 0.0, 0, 0.0
         return True
+
+    def _crowded(self, slot: Slot, now: float) -> None:
+        """The GPU is full though nothing of ours runs: cached models go when asked to, other programs do not."""
+        slot.look_again = now + 1.0
+        if not slot.crowded:
+            slot.crowded = now
+            with contextlib.suppress(ServerLostError, ServerFaultError):
+                slot.server.free()
+        elif slot.crowded > 0 and now - slot.crowded > 5.0:
+            slot.crowded = -1.0  # said once
+            reason = f"its GPU memory is {slot.share_used:.0%} full with what is not ours; waiting for it"
+            self.tell("aside", {"server": slot.server.url, "reason": reason})
 
     def _aside(self, slot: Slot, reason: str) -> None:
         """Leave a server alone for a while; the watchdog command may restart it."""
@@ -209,13 +246,18 @@ class Driver:
         assert item is not None
         try:
             outcome, pause = future.result()
-        except Stopped:
-            self.ledger.returned(row.key, "interrupted by the user")
+        except Stopped as stopped:
+            if stopped.cancelled:  # else the prompt may still run there: the next run looks for it
+                self.ledger.returned(row.key, "interrupted by the user")
             self.tell("interrupted", {"name": item.name, "key": row.key})
             return
+        except DiskFullError:
+            self.stopping = True  # the others finish what they can; the error reaches the user
+            raise
         facts = {"name": item.name, "key": row.key, "server": slot.server.url, "notes": list(outcome.notes)}
         if outcome.failure is None:
             slot.failures = 0
+            shutil.rmtree(self.plan.output / "dead_letter" / item.name, ignore_errors=True)
             self.tell("done", {**facts, "seconds": outcome.seconds, "outputs": outcome.outputs})
         else:
             self._failed(slot, item, row, outcome, facts)
@@ -228,8 +270,11 @@ class Driver:
         facts = {**facts, "failure": failure.kind, "error": failure.message}
         if outcome.lost:
             self._aside(slot, failure.message)
-            self.ledger.returned(row.key, failure.message)
-            self.tell("retry", {**facts, "in": 0.0})
+            if (self.ledger.get(row.key) or row).attempts > self.policy.retries:
+                self._bury(item, row, failure, facts)  # it may be what kills the server
+            else:
+                self._lost(slot, row, failure)
+                self.tell("retry", {**facts, "in": 0.0})
             return
         slot.failures = slot.failures + 1 if failure.kind in ("server", "timeout", "output") else 0
         if slot.failures >= self.policy.aside_after:
@@ -240,17 +285,29 @@ class Driver:
         if failure.final or spent:
             self._bury(item, row, failure, facts)
             return
-        pause = backoff_seconds(row.attempts + 1, self.policy.backoff, self.policy.backoff_ceiling)
+        ceiling = min(self.policy.backoff_ceiling, LONGEST_WAIT / 2)
+        pause = backoff_seconds(row.attempts + 1, self.policy.backoff, ceiling)
         self.ledger.failed(row.key, failure.kind, failure.message, time.time() + pause, rung)
         self.tell("retry", {**facts, "in": pause, "rung": rung})
+
+    def _lost(self, slot: Slot, row: Row, failure: Failure) -> None:
+        """The server went and stayed away. A prompt that it got is looked for there when it comes back, unless another
+        server can do the item: then nobody waits."""
+        now = self.ledger.get(row.key) or row
+        if now.state == "submitted" and len(self._slots) == 1:
+            slot.owed.append(now)
+        elif now.state == "submitted":
+            self.ledger.returned(row.key, failure.message)
 
     def _bury(self, item: Item, row: Row, failure: Failure, facts: dict[str, Any]) -> None:
         """The dead letter: the pictures, the error and how to try again, in one folder."""
         folder = self.plan.output / "dead_letter" / item.name
+        if folder.is_symlink():
+            folder.unlink()
         folder.mkdir(parents=True, exist_ok=True)
         for view, path in item.views.items():
-            if path.is_file():
-                shutil.copyfile(path, folder / f"{view}{path.suffix}")
+            with contextlib.suppress(OSError):  # it may be the very reason
+                shutil.copyfile(path, folder / f"{safe_name(view)}{path.suffix}")
         how = "run the same command again with --retry-failed"
         letter = {"name": item.name, "failure": failure.kind, "error": failure.message, "retry": how, **facts}
         (folder / "error.json").write_text(json.dumps(letter, indent=2), encoding="utf-8")

@@ -88,13 +88,16 @@ class Listener:
         try:
             event = json.loads(message)
             kind, data = event.get("type"), event.get("data") or {}
-        except (ValueError, AttributeError):
+            if kind == "progress":
+                self.live.value, self.live.maximum = float(data.get("value") or 0), float(data.get("max") or 0)
+            node = data.get("node")
+        except (ValueError, TypeError, AttributeError):
             return  # not ours to judge: a pack of the server may send anything
         if kind == "progress":
-            self.live.value, self.live.maximum = float(data.get("value") or 0), float(data.get("max") or 0)
-        elif kind == "executing":
-            self.live = Live(node=str(data.get("node") or ""))
-            if data.get("node") is None:
+            return
+        if kind == "executing":
+            self.live = Live(node=str(node or ""))
+            if node is None:
                 self._wake.set()
         elif kind in _ENDINGS:
             self._wake.set()

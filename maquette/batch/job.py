@@ -7,6 +7,8 @@ the server, files get their final name in one rename, and only then the ledger s
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import shutil
 import tempfile
 import time
@@ -16,15 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInputError, GateError
-from .client import CorruptFileError, RefusedError, Server, ServerFaultError, ServerLostError
+from ..errors import BadInputError, GateError, MissingError
+from ..log import log
+from .client import CorruptFileError, FileGoneError, RefusedError, Server, ServerFaultError, ServerLostError
 from .events import Listener
 from .failures import Failure, at_rung, from_history
-from .items import Item, safe_name
+from .items import MARKER, Item, safe_file_name, safe_name
 from .ledger import Ledger, Row
-from .outputs import RemoteFile, collect
-from .workflow import Graph, apply_overrides, assign_images, problems
+from .outputs import RemoteFile, collect, sheets
+from .workflow import Graph, Override, apply_overrides, assign_images, problems, unknown_inputs
 
+_AWAY = 10.0
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_SHEET_CLASS = "MaquettePreviewMesh"
 _LOSSES = 3
 """How often one run of a job sends a prompt that the server keeps forgetting."""
 Gate = Callable[[Path], None]
@@ -37,12 +43,14 @@ class Plan:
 
     graph: Graph
     output: Path
-    overrides: tuple[Any, ...] = ()
+    overrides: tuple[Override, ...] = ()
     timeout: float = 1800.0
     poll: float = 1.0
     patience: float = 300.0
     """Seconds to wait for a server that was lost in the middle of a prompt."""
     gate: Gate | None = None
+    lost: Callable[[str], None] | None = None
+    """Called once with the server's address when it has been away for ``_AWAY`` seconds in the middle of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,15 @@ class Outcome:
 
 
 class Stopped(Exception):  # noqa: N818 - the user's wish, not an error
-    """The driver was told to leave at once."""
+    """The driver was told to leave at once. ``cancelled``: the server knows, nothing of the prompt will be left."""
+
+    def __init__(self, cancelled: bool) -> None:
+        super().__init__("stopped")
+        self.cancelled = cancelled
+
+
+class DiskFullError(MissingError):
+    """No room for the results. What was computed waits on the server and is fetched by the next run."""
 
 
 class Job:
@@ -90,6 +106,11 @@ class Job:
         except TimeoutError as error:
             return Outcome(Failure("timeout", str(error)))
         except OSError as error:
+            if error.errno in _FULL:
+                raise DiskFullError(
+                    f"no space is left for '{self.plan.output}'; free some and run the same command again: finished"
+                    " work is kept, and what the server has computed is fetched without computing it again"
+                ) from error
             return Outcome(Failure("output", f"cannot write the results: {error.strerror or error}"))
 
     def _resume(self, row: Row) -> dict[str, Any] | None:
@@ -99,18 +120,19 @@ class Job:
         self.stage = "looking for an earlier prompt"
         entry = self._await(row.prompt_id, time.monotonic() + self.plan.timeout)
         if entry is None:
-            self.ledger.returned(row.key, f"prompt {row.prompt_id} was lost by {row.server}; sent again")
+            words = f"prompt {row.prompt_id} was lost by {row.server}; sent again"
+            self.ledger.returned(row.key, words, counts=True)  # it may be what killed the server
         return entry
 
     def _start(self, item: Item, row: Row, graph: Graph) -> dict[str, Any]:
         """Upload, submit, wait. A prompt that the server forgets (it was restarted) is sent again, a few times."""
-        self._check(graph)
+        self._check(graph, item)
         self.stage = "upload"
         names = {view: self._upload(row.key, view, path) for view, path in item.views.items()}
-        ready = _own_prefix(assign_images(graph, names), item, row.key)
+        ready = _own_prefix(assign_images(graph, names), item, row.key, row.attempts)
         deadline = time.monotonic() + self.plan.timeout
         trouble = f"{self.server.url} forgot the prompt {_LOSSES} times"
-        for _ in range(_LOSSES):
+        for loss in range(_LOSSES):
             prompt_id = str(uuid.uuid4())
             self.ledger.submitting(row.key, self.server.url, prompt_id, time.time())
             self.stage = "queued"
@@ -123,17 +145,22 @@ class Job:
             entry = self._await(accepted, deadline)
             if entry is not None:
                 return entry
-            self.ledger.returned(row.key, f"prompt {accepted} was lost by {self.server.url}; sent again")
+            if loss < _LOSSES - 1:  # the last loss counts as an attempt: a picture may be what kills the server
+                self.ledger.returned(row.key, f"prompt {accepted} was lost by {self.server.url}; sent again")
         raise ServerFaultError(trouble)
 
     def _upload(self, key: str, view: str, path: Path) -> str:
         """Named by the item's key, so that the same picture is never stored twice and no two items can mix."""
-        return self.server.upload(path, f"{key[:16]}_{safe_name(view)}{path.suffix.lower()}")
+        try:
+            return self.server.upload(path, f"{key[:16]}_{safe_name(view)}{path.suffix.lower()}")
+        except OSError as error:
+            raise BadInputError(f"the picture '{path}' cannot be read: {error.strerror or error}") from error
 
-    def _check(self, graph: Graph) -> None:
+    def _check(self, graph: Graph, item: Item) -> None:
         if self._known is None:
             self._known = self.server.object_info()
         found = problems(graph, self._known)
+        found += unknown_inputs(graph, (*self.plan.overrides, *item.overrides), self._known)
         if found:
             raise RefusedError("the workflow does not fit this server: " + "; ".join(found))
 
@@ -144,11 +171,11 @@ class Job:
         longer than the plan's patience, Stopped when the user does not want to wait.
         """
         away_since: float | None = None
+        told = False
         pause = min(self.plan.poll, 0.05)
         while True:
             if self._stop():
-                self._cancel(prompt_id)
-                raise Stopped
+                raise Stopped(self._cancel(prompt_id))
             try:
                 entry = self.server.history(prompt_id)
                 if entry is not None:
@@ -156,11 +183,15 @@ class Job:
                 running, pending = self.server.queued()
                 if prompt_id not in running and prompt_id not in pending:
                     return self.server.history(prompt_id)  # it may have ended between the two looks
-                self.stage, away_since = ("running" if prompt_id in running else "queued"), None
+                self.stage, away_since, told = ("running" if prompt_id in running else "queued"), None, False
             except (ServerLostError, ServerFaultError):
                 away_since = away_since or time.monotonic()
                 self.stage, self._known = "waiting for the server", None
-                if time.monotonic() - away_since > self.plan.patience:
+                away = time.monotonic() - away_since
+                if away > min(_AWAY, self.plan.patience / 2) and not told and self.plan.lost is not None:
+                    told = True
+                    self.plan.lost(self.server.url)
+                if away > self.plan.patience:
                     raise
             if time.monotonic() > deadline:
                 self._cancel(prompt_id)
@@ -168,9 +199,12 @@ class Job:
             self.ears.wait(pause)
             pause = min(pause * 2, self.plan.poll)
 
-    def _cancel(self, prompt_id: str) -> None:
+    def _cancel(self, prompt_id: str) -> bool:
+        """True when the server took it."""
         with contextlib.suppress(ServerLostError, ServerFaultError):
             self.server.cancel(prompt_id)
+            return True
+        return False
 
     def _collect(self, item: Item, row: Row, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Download all files of the prompt into a folder of its own, then give it its final name."""
@@ -182,59 +216,107 @@ class Job:
         work.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=f"{row.key[:8]}-"))
         try:
-            facts = [self._download(file, name, folder) for file, name in local_names(files).items()]
+            facts = self._fetch_all(files, folder)
+            facts += self._sheet(entry, folder)
             if self.plan.gate is not None:
                 self.plan.gate(folder)
-            put_in_place(folder, self.plan.output / item.name)
+            write_marker(folder, item, row.key, facts)
+            target, replaced = put_in_place(folder, self.plan.output / item.name)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return [{**fact, "path": f"{item.name}/{fact['path']}"} for fact in facts]
+        if replaced:
+            self.ledger.replaced(row.key, target.name)
+        return [{**fact, "path": f"{target.name}/{fact['path']}"} for fact in facts]
+
+    def _fetch_all(self, files: list[RemoteFile], folder: Path) -> list[dict[str, Any]]:
+        facts = []
+        for file, name in local_names(files).items():
+            try:
+                facts.append(self._download(file, name, folder))
+            except FileGoneError:
+                if file.sure:
+                    raise
+                log.debug("%s names '%s', which is no file of its output folder", file.node, file.filename)
+        if not facts:
+            raise BadInputError("the prompt succeeded but saved no file: end the workflow in a Save node")
+        return facts
+
+    def _sheet(self, entry: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
+        """The turntable picture of a Preview Mesh node, for the result page; doing without it is no failure."""
+        nodes = [node for node, spec in self.plan.graph.items() if spec["class_type"] == _SHEET_CLASS]
+        found = sheets(entry.get("outputs") or {}, nodes)
+        if not found or (folder / "turntable.png").exists():
+            return []
+        try:
+            return [{"path": "turntable.png", **self.server.fetch(found[0], folder / "turntable.png")}]
+        except (ServerLostError, ServerFaultError, CorruptFileError) as error:
+            log.info("no turntable: %s", error)
+            return []
 
     def _download(self, file: RemoteFile, name: str, folder: Path, tries: int = 3) -> dict[str, Any]:
         for attempt in range(tries):
             try:
                 return {"path": name, **self.server.fetch(file, folder / name)}
-            except (ServerLostError, ServerFaultError, CorruptFileError):
-                if attempt == tries - 1:
+            except (ServerLostError, ServerFaultError, CorruptFileError) as error:
+                if attempt == tries - 1 or isinstance(error, FileGoneError):
                     raise
                 time.sleep(0.2 * 2**attempt)
         raise AssertionError("unreachable")
 
 
-def _own_prefix(graph: Graph, item: Item, key: str) -> Graph:
-    """Every save node writes under a prefix of this item, so that neither files nor cached results of two items mix."""
+def _own_prefix(graph: Graph, item: Item, key: str, attempt: int) -> Graph:
+    """Every save node writes under a prefix of this item, so that neither files nor cached results of two items mix;
+    a later attempt has another one, because a server answers a known graph from its cache, even if the file is gone."""
+    again = f"_{attempt + 1}" if attempt else ""
     out = {node_id: {**node, "inputs": dict(node["inputs"])} for node_id, node in graph.items()}
     for node in out.values():
         prefix = node["inputs"].get("filename_prefix")
         if isinstance(prefix, str):
             head = prefix.rsplit("/", 1)[0] + "/" if "/" in prefix else ""
             ascii_name = item.name.encode("ascii", "ignore").decode().strip() or "item"
-            node["inputs"]["filename_prefix"] = f"{head}{ascii_name[:60].replace('%', '_')}_{key[:8]}"
+            node["inputs"]["filename_prefix"] = f"{head}{ascii_name[:60].replace('%', '_')}_{key[:8]}{again}"
     return out
 
 
 def local_names(files: list[RemoteFile]) -> dict[RemoteFile, str]:
     """A safe, unique local file name for each remote file."""
     out: dict[RemoteFile, str] = {}
-    taken: set[str] = set()
+    taken = {MARKER}
     for file in files:
-        stem, dot, suffix = safe_name(file.filename).rpartition(".")
-        name, count = f"{stem}{dot}{suffix}", 1
+        path = Path(safe_file_name(file.filename))
+        name, count = path.name, 1
         while name.lower() in taken:
             count += 1
-            name = f"{stem}_{count}{dot}{suffix}"
+            name = f"{path.stem}_{count}{path.suffix}"
         taken.add(name.lower())
         out[file] = name
     return out
 
 
-def put_in_place(folder: Path, target: Path) -> None:
-    """Rename a finished folder to its final name; what an earlier, unfinished try left there is removed."""
-    if target.exists():
+def write_marker(folder: Path, item: Item, key: str, facts: list[dict[str, Any]]) -> None:
+    """What the files were made from; it also marks the folder as the driver's own."""
+    sources = {view: str(path) for view, path in item.views.items()}
+    text = json.dumps({"name": item.name, "key": key, "sources": sources, "files": facts}, indent=2)
+    (folder / MARKER).write_text(text + "\n", encoding="utf-8")
+
+
+def put_in_place(folder: Path, target: Path) -> tuple[Path, bool]:
+    """Rename a finished folder to its final name; (that name, whether an earlier result was replaced).
+
+    Only a folder that the driver made is ever replaced. Anything else of that name is somebody's work and stays; the
+    result then gets a number.
+    """
+    place, count = target, 1
+    while place.is_symlink() or (place.exists() and not (place / MARKER).is_file()):
+        count += 1
+        place = target.with_name(f"{target.name}_{count}")
+    replaced = place.exists()
+    if replaced:
         old = folder.with_name(folder.name + ".old")
-        target.rename(old)
-        folder.rename(target)
+        place.rename(old)
+        folder.rename(place)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        folder.rename(target)
+        folder.rename(place)
+    return place, replaced

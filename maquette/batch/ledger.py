@@ -31,10 +31,14 @@ CREATE TABLE IF NOT EXISTS items (
     submitted REAL, finished REAL, seconds REAL, not_before REAL NOT NULL DEFAULT 0,
     failure TEXT, error TEXT, outputs TEXT NOT NULL DEFAULT '[]', notes TEXT NOT NULL DEFAULT '[]'
 );
-CREATE INDEX IF NOT EXISTS by_state ON items (state, not_before, place);
+CREATE INDEX IF NOT EXISTS by_place ON items (state, place);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _VERSION = "1"
+_PAGE = 64
+_NOTES = 20
+LONGEST_WAIT = 3600.0
+"""No back-off is longer (seconds): a row that is to wait longer was written before the clock was set back."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,18 @@ class Ledger:
         self.path = path
         self._turn = threading.RLock()  # one connection, one statement at a time
         self._lock = _hold(path.with_suffix(path.suffix + ".lock"))
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             self._check_version()
+        except BadInputError:
+            self.close()
+            raise
         except sqlite3.DatabaseError as error:
-            _release(self._lock)
+            self.close()
             raise BadInputError(f"the ledger '{path}' cannot be used ({error}); move it away to start anew") from error
 
     def __enter__(self) -> Ledger:
@@ -89,13 +96,18 @@ class Ledger:
         _release(self._lock)
 
     def add(self, items: Iterable[tuple[str, str]]) -> int:
-        """Note (key, name) pairs that are not known yet, in order; returns how many were new."""
+        """Note (key, name) pairs that are not known yet, in order; returns how many were new. What is not done
+        yet takes the new name."""
+        items = list(items)
         with self._transaction():
             place = self._db.execute("SELECT COALESCE(MAX(place), 0) FROM items").fetchone()[0]
             before = self._db.total_changes
             rows = ((key, name, place + number) for number, (key, name) in enumerate(items, 1))
             self._db.executemany("INSERT OR IGNORE INTO items (key, name, place) VALUES (?, ?, ?)", rows)
-            return self._db.total_changes - before
+            new = self._db.total_changes - before
+            renamed = "UPDATE items SET name=?1 WHERE key=?2 AND name<>?1 AND state IN ('pending', 'failed')"
+            self._db.executemany(renamed, ((name, key) for key, name in items))
+            return new
 
     def get(self, key: str) -> Row | None:
         """The row of one item."""
@@ -114,10 +126,22 @@ class Ledger:
         found = {row[0]: row[1] for row in self._ask("SELECT state, COUNT(*) FROM items GROUP BY state")}
         return {state: found.get(state, 0) for state in STATES}
 
-    def ready(self, now: float) -> list[Row]:
-        """The items that may start, in order: pending, or failed and past their back-off."""
-        query = "SELECT * FROM items WHERE state IN ('pending', 'failed') AND not_before <= ? ORDER BY place"
-        return [_row(row) for row in self._ask(query, now)]
+    def ready(self, now: float) -> Iterator[Row]:
+        """The items that may start: failed ones past their back-off, then pending ones in order, read page by page."""
+        due = "SELECT * FROM items WHERE state='failed' AND (not_before <= ? OR not_before > ?) ORDER BY place"
+        for row in self._ask(due, now, now + LONGEST_WAIT):
+            yield _row(row)
+        last = -1
+        while page := self._ask(
+            f"SELECT * FROM items WHERE state='pending' AND place > ? ORDER BY place LIMIT {_PAGE}", last
+        ):
+            for row in page:
+                yield _row(row)
+            last = page[-1]["place"]
+
+    def open_keys(self) -> set[str]:
+        """Keys of all that is neither done nor given up."""
+        return {row[0] for row in self._ask("SELECT key FROM items WHERE state IN ('pending', 'failed', 'submitted')")}
 
     def submitting(self, key: str, server: str, prompt_id: str, now: float) -> None:
         """Say, before it happens, that ``prompt_id`` goes to ``server``."""
@@ -139,12 +163,21 @@ class Ledger:
         """Try again from ``not_before`` on, at ``rung`` of the ladder."""
         self._set(key, state="failed", failure=failure, error=error, not_before=not_before, rung=rung)
 
-    def returned(self, key: str, note: str) -> None:
-        """A prompt that its server lost through no fault of the item: back to pending, the attempt does not count."""
+    def returned(self, key: str, note: str, *, counts: bool = False) -> None:
+        """Back to pending through no fault of the item: an attempt under way does not count, unless ``counts``."""
         row = self.get(key)
         assert row is not None
-        attempts = max(row.attempts - 1, 0)
-        self._set(key, state="pending", prompt_id=None, attempts=attempts, notes=json.dumps([*row.notes, note]))
+        attempts = max(row.attempts - 1, 0) if row.state == "submitted" and not counts else row.attempts
+        notes = json.dumps([*row.notes, note][-_NOTES:])
+        self._set(key, state="pending", prompt_id=None, attempts=attempts, not_before=0, notes=notes)
+
+    def replaced(self, key: str, name: str) -> None:
+        """The result folder ``name`` is ``key``'s from now on; whoever had it before is to be made again."""
+        query = (
+            "UPDATE items SET state='pending', attempts=0, outputs='[]' WHERE key<>? AND state='done' AND outputs<>'[]'"
+        )
+        with self._turn:
+            self._db.execute(query + " AND json_extract(outputs, '$[0].path') LIKE ? ESCAPE '!'", (key, _like(name)))
 
     def dead(self, key: str, failure: str, error: str, now: float) -> None:
         """Given up; the reason stays."""
@@ -157,9 +190,10 @@ class Ledger:
             return self._db.execute(query).rowcount
 
     def typical_seconds(self, default: float = 60.0) -> float:
-        """Median duration of what was done so far, for the estimate of the end."""
-        found = [row[0] for row in self._ask("SELECT seconds FROM items WHERE state='done' ORDER BY seconds")]
-        return float(found[len(found) // 2]) if found else default
+        """Median duration of what was done last, for the estimate of the end."""
+        query = "SELECT seconds FROM items WHERE state='done' AND seconds > 0 ORDER BY finished DESC LIMIT 51"
+        found = sorted(float(row[0]) for row in self._ask(query))
+        return found[len(found) // 2] if found else default
 
     def _set(self, key: str, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
@@ -190,6 +224,13 @@ class Ledger:
         version = self._db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()[0]
         if version != _VERSION:
             raise BadInputError(f"the ledger '{self.path}' is of version {version}, this driver writes {_VERSION}")
+
+
+def _like(name: str) -> str:
+    """A LIKE pattern (escape character ``!``) of every path in the folder ``name``."""
+    for sign in "!%_":
+        name = name.replace(sign, f"!{sign}")
+    return f"{name}/%"
 
 
 def _row(row: sqlite3.Row) -> Row:

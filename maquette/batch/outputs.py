@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".fbx", ".usdz", ".splat", ".spz", ".ksplat", ".mtl")
@@ -28,6 +28,8 @@ class RemoteFile:
     filename: str
     subfolder: str
     type: str
+    sure: bool = field(default=True, compare=False)
+    """False when the name came as bare text: it may lie elsewhere, or be no file at all."""
 
     @property
     def is_mesh(self) -> bool:
@@ -47,8 +49,16 @@ def collect(outputs: Mapping[str, Any]) -> list[RemoteFile]:
             continue
         for file in _files(str(node), ui):
             if file.type == "output" and is_safe(file):
-                found.setdefault((file.filename, file.subfolder, file.type), file)
+                place = (file.filename, file.subfolder, file.type)
+                if place not in found or (file.sure and not found[place].sure):
+                    found[place] = file
     return list(found.values())
+
+
+def sheets(outputs: Mapping[str, Any], nodes: Collection[str]) -> list[RemoteFile]:
+    """Temporary pictures that the given nodes drew: the turntable for the result page."""
+    found = [file for node in nodes for file in _files(node, outputs.get(node) or {})]
+    return [f for f in found if f.type == "temp" and f.filename.lower().endswith(".png") and is_safe(f)]
 
 
 def is_safe(file: RemoteFile) -> bool:
@@ -93,4 +103,4 @@ def _from_path(node: str, text: str) -> RemoteFile | None:
     head = path.split("/", 1)[0]
     if match["type"] is None and "/" in path and head in _FOLDERS:
         kind, path = head, path.split("/", 1)[1]
-    return RemoteFile(node, posixpath.basename(path), posixpath.dirname(path), kind)
+    return RemoteFile(node, posixpath.basename(path), posixpath.dirname(path), kind, sure=False)

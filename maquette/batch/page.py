@@ -39,9 +39,10 @@ def write_page(output: Path, ledger: Ledger) -> Path:
 
 
 def _entry(output: Path, row: Row) -> dict[str, Any]:
-    report = report_of(output / row.name) if row.state == "done" else {}
     paths = [str(out["path"]) for out in row.outputs]
+    report = report_of((output / paths[0]).parent) if row.state == "done" and paths else {}
     thumbs = [p for p in paths if p.lower().endswith((".png", ".jpg", ".webp"))]
+    thumbs.sort(key=lambda p: not p.endswith("/turntable.png"))
     return {
         "name": row.name,
         "state": row.state,

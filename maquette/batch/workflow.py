@@ -16,6 +16,8 @@ from typing import Any
 from ..errors import BadInputError
 
 VIEW_NAMES = ("front", "right", "back", "left", "top", "bottom")
+EVERY_NODE = "*"
+"""As the node of an override: every node that has the input as a plain value."""
 IMAGE_LOADERS = ("LoadImage", "LoadImageMask", "LoadImageOutput")
 Graph = dict[str, dict[str, Any]]
 
@@ -135,6 +137,11 @@ def apply_overrides(graph: Graph, overrides: Sequence[Override]) -> Graph:
 def _find(graph: Graph, override: Override) -> list[str]:
     if override.node in graph:
         return [override.node]
+    if override.node == EVERY_NODE:
+        hits = [i for i, node in graph.items() if not isinstance(node["inputs"].get(override.input, []), list)]
+        if not hits:
+            raise BadInputError(f"no node of the workflow has a value '{override.input}' to set")
+        return hits
     wanted = override.node.lower()
     hits = [i for i, node in graph.items() if wanted in (title(node).lower(), node["class_type"].lower())]
     if not hits:
@@ -163,6 +170,19 @@ def problems(graph: Graph, object_info: Mapping[str, Any]) -> list[str]:
             trouble = _value_problem(key, value, {**required, **optional}.get(key), graph)
             if trouble:
                 out.append(f"{name}: {trouble}")
+    return out
+
+
+def unknown_inputs(graph: Graph, overrides: Sequence[Override], object_info: Mapping[str, Any]) -> list[str]:
+    """Overrides of inputs that the node does not have on this server (a slip of the pen would change nothing)."""
+    out = []
+    for override in overrides:
+        for node_id in _find(graph, override):
+            sections = (object_info.get(graph[node_id]["class_type"]) or {}).get("input") or {}
+            known = [*(sections.get("required") or {}), *(sections.get("optional") or {})]
+            if known and override.input.split(".")[0] not in known:
+                name = f"node {node_id} ({title(graph[node_id])})"
+                out.append(f"{name} has no input '{override.input}'; it has {', '.join(known)}")
     return out
 
 
