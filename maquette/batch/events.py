@@ -35,9 +35,11 @@ class Listener:
         self._url, self._pauses = socket_url, (first_pause, longest_pause)
         self._wake, self._over = threading.Event(), threading.Event()
         self._socket: Any = None
-        self._thread = threading.Thread(target=self._run, name="maquette-events", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Listener:
+        self._over.clear()  # --watch enters once per round
+        self._thread = threading.Thread(target=self._run, name="maquette-events", daemon=True)
         self._thread.start()
         return self
 
@@ -46,7 +48,8 @@ class Listener:
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown()  # close() would wait seconds for the server's good-bye
-        self._thread.join(timeout=5)
+        if self._thread is not None:
+            self._thread.join(timeout=5)
 
     def wait(self, seconds: float) -> bool:
         """Sleep until an event asks for a look, or ``seconds`` have passed; True when there was one."""

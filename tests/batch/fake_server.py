@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -61,7 +62,9 @@ class Faults:
     broken_pictures: bool = False
     drop_sockets: bool = False
     filename: str | None = None
-    forget_after: int | None = None
+    delay: float = 0.0
+    forget: Callable[[dict[str, Any]], bool] | None = None
+    more_outputs: dict[str, Any] = field(default_factory=dict)
 
 
 class FakeComfy:
@@ -139,6 +142,10 @@ class FakeComfy:
                 time.sleep(0.002)
             if self.generation is not generation:
                 return
+            if self.faults.forget is not None and self.faults.forget(graph):
+                with self.lock:
+                    self.running = []
+                continue
             entry = self._result(prompt_id, graph)
             with self.lock:
                 self.running = []
@@ -170,7 +177,8 @@ class FakeComfy:
         with self.lock:
             self.files[(folder, name)] = tiny_glb(picture, report)
         return _status("success") | {
-            "outputs": {"3": {"3d": [{"filename": name, "subfolder": folder, "type": "output"}]}}
+            "outputs": self.faults.more_outputs
+            | {"3": {"3d": [{"filename": name, "subfolder": folder, "type": "output"}]}}
         }
 
     def send(self, client: str, event: dict[str, Any]) -> None:
@@ -200,6 +208,7 @@ def _free_port() -> int:
 
 
 OBJECT_INFO = {
+    "MaquettePreviewMesh": {"input": {"required": {"mesh": ["MESH"]}}, "output_node": True},
     "LoadImage": {"input": {"required": {"image": [["x.png"], {}]}}, "output_node": False},
     "Make": {
         "input": {
@@ -236,6 +245,7 @@ def _handler(server: FakeComfy) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if not server.alive:
                 return self.answer({}, 503)
+            time.sleep(server.faults.delay)
             url = urlsplit(self.path)
             if url.path == "/ws":
                 return self.upgrade(parse_qs(url.query)["clientId"][0])

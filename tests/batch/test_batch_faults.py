@@ -1,0 +1,224 @@
+"""More faults: what another program, the disk, the clock or the user may do in the middle of a run."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import png
+from fake_server import WORKFLOW, FakeComfy, Faults
+from test_batch_run import ROOT, assert_complete, run, short_backoff, states
+
+from maquette.batch.client import Server
+from maquette.batch.ledger import Ledger
+
+Pictures = Callable[[int], Path]
+
+
+def test_several_prompts_left_on_one_server_are_all_found_again(
+    pictures: Pictures, workflow: Path, tmp_path: Path
+) -> None:
+    """Three rows were submitted by a driver that died: each is fetched, none is sent twice."""
+    out, source = tmp_path / "out", pictures(5)
+    with FakeComfy(seconds=0.1) as server:
+        assert run(source, out, workflow, server) == 0
+        sent = len(server.prompts)
+        with Ledger(out / "ledger.sqlite") as ledger:
+            for row in list(ledger.rows())[:3]:
+                ledger._db.execute("UPDATE items SET state='submitted', outputs='[]' WHERE key=?", (row.key,))
+        assert run(source, out, workflow, server) == 0
+        assert len(server.prompts) == sent
+    assert_complete(out, 5)
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    pictures: Pictures, workflow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    out, source, fetch = tmp_path / "out", pictures(4), Server.fetch
+
+    def full(self: Server, file: object, target: Path) -> object:
+        if len(list(out.glob("thing*"))) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return fetch(self, file, target)  # type: ignore[arg-type]
+
+    with FakeComfy() as server:
+        monkeypatch.setattr(Server, "fetch", full)
+        assert run(source, out, workflow, server) == 3
+        assert "no space is left" in capsys.readouterr().err
+        monkeypatch.undo()
+        assert run(source, out, workflow, server) == 0
+        assert set(server.executions.values()) == {1}
+    assert_complete(out, 4)
+
+
+def test_a_picture_that_kills_the_server_is_given_up(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    """Lost again and again it counts as tried; the others are made."""
+    out = tmp_path / "out"
+    with FakeComfy() as server, short_backoff():
+        server.faults.forget = lambda graph: "thing" not in graph["3"]["inputs"]["filename_prefix"]
+        (pictures(2) / "poison.png").write_bytes(png(77))
+        assert run(tmp_path / "in", out, workflow, server, more=("--retries", "1")) == 4
+        assert len([p for p in server.prompts if "poison" in json.dumps(p)]) == 6
+    assert states(out) == {"poison": "dead", "thing0000": "done", "thing0001": "done"}
+
+
+def test_a_gpu_filled_by_cached_models_is_asked_to_free_them(
+    pictures: Pictures, workflow: Path, tmp_path: Path
+) -> None:
+    with FakeComfy() as server:
+        server.vram_free = server.vram // 20
+        assert run(pictures(2), tmp_path / "out", workflow, server) == 0
+        assert server.freed >= 1
+
+
+def test_a_model_that_nobody_serves_is_refused_at_once(
+    workflow: Path, tmp_path: Path, pictures: Pictures, server: FakeComfy
+) -> None:
+    folder = pictures(2)
+    (folder / "m.jsonl").write_text(
+        '{"image": "thing0000.png", "model_version": "a"}\n{"image": "thing0001.png", "model_version": "b"}\n'
+    )
+    out = tmp_path / "out"
+    more = ("--server", f"{server.url}=a")
+    assert run(folder / "m.jsonl", out, workflow, more=more) == 4
+    assert states(out) == {"thing0000": "done", "thing0001": "dead"}
+
+
+def test_names_that_only_text_gives_may_be_missing(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    """Preview3DAdvanced names a file of temp/ as if it were output: that costs nothing."""
+    out = tmp_path / "out"
+    with FakeComfy() as server:
+        server.faults.more_outputs = {"9": {"result": ["preview3d_advanced_x.glb", None, []], "text": ["a.png"]}}
+        assert run(pictures(1), out, workflow, server) == 0
+    assert_complete(out, 1)
+
+
+def test_the_turntable_of_preview_mesh_becomes_the_thumbnail(pictures: Pictures, tmp_path: Path) -> None:
+    graph = {**WORKFLOW, "9": {"class_type": "MaquettePreviewMesh", "inputs": {"mesh": ["2", 0]}}}
+    workflow, out = tmp_path / "w.json", tmp_path / "out"
+    workflow.write_text(json.dumps(graph))
+    with FakeComfy() as server:
+        server.files[("", "sheet.png")] = png(5)
+        server.faults.more_outputs = {"9": {"images": [{"filename": "sheet.png", "subfolder": "", "type": "temp"}]}}
+        assert run(pictures(1), out, workflow, server) == 0
+    assert (out / "thing0000" / "turntable.png").read_bytes() == png(5)
+    assert "thing0000/turntable.png" in (out / "index.html").read_text()
+
+
+def test_equal_pictures_are_made_once_and_said(
+    pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy, capsys: pytest.CaptureFixture
+) -> None:
+    folder = pictures(2)
+    shutil.copy(folder / "thing0000.png", folder / "copy.png")
+    assert run(folder, tmp_path / "out", workflow, server) == 0
+    text = capsys.readouterr().out
+    assert "same pictures as copy" in text and "Total: 2 | Success: 2" in text
+
+
+def test_a_slip_in_set_is_named_and_nothing_is_queued(
+    pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy
+) -> None:
+    assert run(pictures(1), tmp_path / "out", workflow, server, more=("--set", "2.resolutoin=64")) == 4
+    assert not server.prompts
+    letter = (tmp_path / "out" / "dead_letter" / "thing0000" / "error.json").read_text()
+    assert "has no input 'resolutoin'" in letter
+
+
+def test_a_dry_run_writes_nothing(
+    pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy, capsys: pytest.CaptureFixture
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "in"), "zip", pictures(2))
+    assert run(Path(archive), tmp_path / "out", workflow, server, more=("--dry-run",)) == 0
+    assert "2 items, 0 problems" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists() and not server.prompts and not server.uploads
+
+
+def test_watch_takes_new_pictures_until_stopped(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    out, source = tmp_path / "out", pictures(1)
+    with FakeComfy() as server:
+        process = start(source, out, workflow, server, "--watch")
+        wait_for(lambda: len(server.executions) == 1)
+        (source / "late.png").write_bytes(png(500))
+        wait_for(lambda: len(server.executions) == 2)
+        wait_for(lambda: "late" in (out / "index.html").read_text())
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Total: 2 | Success: 2 | Skipped: 0" in text
+
+
+def test_the_second_ctrl_c_interrupts_on_the_server(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    out, source = tmp_path / "out", pictures(3)
+    with FakeComfy(seconds=30) as server:
+        process = start(source, out, workflow, server)
+        wait_for(lambda: bool(server.running))
+        (running,) = server.running
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=30)
+        assert server.cancelled == {running}
+    assert process.returncode == 130 and "STOPPED" in text
+    assert set(states(out).values()) == {"pending"}
+
+
+def test_a_terminal_shows_bars_also_when_it_resumes(
+    pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy
+) -> None:
+    out, source = tmp_path / "out", pictures(3)
+    run(source, out, workflow, server)
+    (source / "more.png").write_bytes(png(400))
+    ours, theirs = pty.openpty()
+    process = start(source, out, workflow, server, stderr=theirs)
+    os.close(theirs)
+    seen = bytearray()
+
+    def listen() -> None:
+        try:
+            while block := os.read(ours, 4096):
+                seen.extend(block)
+        except OSError:
+            return
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    process.communicate(timeout=60)
+    thread.join(10)
+    assert process.returncode == 0, seen.decode(errors="replace")[-2000:]
+    assert b"4/4" in seen and b"already done" in seen
+
+
+def test_a_slow_server_holds_up_nobody_else(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    """Every answer of one server takes long; all is done in the end, most of it by the other."""
+    with FakeComfy() as quick, FakeComfy(faults=Faults(delay=0.3)) as slow:
+        assert run(pictures(12), tmp_path / "out", workflow, quick, slow) == 0
+        assert len(quick.executions) > len(slow.executions)
+        assert not quick.executions.keys() & slow.executions.keys()
+    assert_complete(tmp_path / "out", 12)
+
+
+def start(
+    source: Path, out: Path, workflow: Path, server: FakeComfy, *more: str, stderr: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "batch_process.py"), str(source), "-o", str(out), "--cooldown", "0"]
+    command += ["--workflow", str(workflow), "--server", server.url, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
+def wait_for(truth: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not truth():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
