@@ -14,6 +14,7 @@ from ..progress import Progress, silent
 from .cleaning import clean
 from .collapsing import collapsed
 from .color import with_vertex_colors
+from .folds import unfolded
 from .holes import fill_holes
 from .normals import smooth_normals
 from .orientation import outward
@@ -51,6 +52,12 @@ def simplify(mesh: Mesh, faces: int, *, progress: Progress | None = None) -> Mes
         return start.look
     _refuse_impossible(start, faces)
     best = _reduced(start, faces, progress.part(0.2, 0.9))
+    progress.update(0.9, 1, "simplify")
+    smoothed, turned = unfolded(best, start.surface)
+    if turned:
+        log.warning("simplify: %d of %d faces look against the original surface", turned, len(best.faces))
+    if not flat_faces(smoothed.points, smoothed.faces, smoothed.scale).any():
+        best = smoothed
     progress.update(0.95, 1, "simplify")
     return _dressed(best, start)
 
