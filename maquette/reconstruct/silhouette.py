@@ -31,10 +31,14 @@ SPEC = Spec(
 def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -> Reconstruction:
     """The solid whose silhouettes are the masks of ``views``; its appearance is the pictures, projected.
 
-    BadViewsError names the view that contradicts the others.
+    BadViewsError names the view that contradicts the others. Figures ``scale`` and ``center`` say how the cameras'
+    world became the mesh's: ``scale * (world - center)``.
     """
     shape = progress.part(0.0, 0.7)
-    mesh, notes, figures = _one(views[0], settings, shape) if len(views) == 1 else _several(views, settings, shape)
+    if len(views) == 1:
+        mesh, notes, figures = _one(views[0], settings, shape)
+    else:
+        mesh, views, notes, figures = _several(views, settings, shape)
     scale, center = normalising(mesh.checked().vertices)
     mesh = mesh.replace(vertices=(mesh.vertices - center) * scale)
     placed = tuple(replace(v, camera=moved(camera_of(v), scale, center)) for v in views)
@@ -43,9 +47,8 @@ def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -
 
     appearance = ProjectedPhotos(mesh, placed, device=settings.device)
     progress.update(1, 1, "reconstructed")
-    return Reconstruction(
-        mesh, appearance, placed, SPEC.name, tuple(notes), {"resolution": settings.resolution} | figures
-    )
+    figures |= {"resolution": settings.resolution, "scale": scale, "center": center.tolist()}
+    return Reconstruction(mesh, appearance, placed, SPEC.name, tuple(notes), figures)
 
 
 def _one(view: View, settings: Settings, progress: Progress) -> tuple[Mesh, list[str], dict[str, Any]]:
@@ -61,7 +64,9 @@ def _one(view: View, settings: Settings, progress: Progress) -> tuple[Mesh, list
     return mesh, notes + more, figures
 
 
-def _several(views: Sequence[View], settings: Settings, progress: Progress) -> tuple[Mesh, list[str], dict[str, Any]]:
+def _several(
+    views: Sequence[View], settings: Settings, progress: Progress
+) -> tuple[Mesh, list[View], list[str], dict[str, Any]]:
     from ._silhouette.carved import carved_mesh
     from ._silhouette.masks import box_side, tidy_mask
 
@@ -70,5 +75,6 @@ def _several(views: Sequence[View], settings: Settings, progress: Progress) -> t
         mask, said = tidy_mask(view, box_side(view.mask) / settings.resolution)
         masks.append(mask)
         notes.extend(said)
-    mesh, more, figures = carved_mesh(masks, views, settings, progress)
-    return mesh, notes + more, figures
+    mesh, cameras, more, figures = carved_mesh(masks, views, settings, progress)
+    seen = [replace(view, camera=camera) for view, camera in zip(views, cameras, strict=True)]
+    return mesh, seen, notes + more, figures

@@ -107,6 +107,16 @@ def test_slightly_wrong_view_gets_a_note():
     assert any("'tall'" in note for note in result.notes)
 
 
+def test_recentred_views_are_aligned():
+    """Pictures shifted by some percent are moved back: silhouettes fit, the shift is said, the cameras follow."""
+    views = around(two_legs, FOUR)
+    views[1] = view(np.roll(views[1].mask, (7, 5), axis=(0, 1)), "90", views[1].camera)
+    result = reconstruct(views, "silhouette", Settings(resolution=64))
+    assert any("moved by up to" in note for note in result.notes)
+    found = [silhouette_iou(result.mesh, seen) for seen in result.views]
+    assert min(found) > 0.93, found
+
+
 def test_hull_of_a_moved_world():
     """Cameras that look at a point away from the origin work the same: the result is normalised with its cameras."""
     views = []

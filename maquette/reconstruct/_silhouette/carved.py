@@ -15,7 +15,8 @@ from ...geometry.extract import extract
 from ...geometry.hull import RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
 from .._cameras import camera_of
-from .agreement import check_agreement
+from .agreement import check_agreement, shares
+from .alignment import aligned
 from .crumbs import without_crumbs
 from .facing import FacingHull
 from .inflated import LEAST
@@ -30,14 +31,20 @@ SCOUT = 64
 """Samples a side of the pass that finds the box of the hull."""
 SLACK = 0.015
 """Share of the hull's radius by which a ray may miss the other views' hull and still count as agreeing."""
+ALIGN = 0.985
+"""When the other views leave less of a silhouette than this share, all views are aligned first."""
+REACH = 1.2
+"""Share of the region's radius within which rays are followed."""
 BORDER = 2
 """Empty cells around the solid."""
 
 
 def carved_mesh(
     masks: Sequence[FloatArray], views: Sequence[View], settings: Settings, progress: Progress
-) -> tuple[Mesh, list[str], dict[str, Any]]:
-    """The rounded hull of ``masks`` [H, W] seen by the cameras of ``views``; notes and figures.
+) -> tuple[Mesh, list[Camera], list[str], dict[str, Any]]:
+    """The rounded hull of ``masks`` [H, W] seen by the cameras of ``views``; the cameras as used; notes and figures.
+
+    Views that almost agree are aligned first, which changes their cameras' principal points and focal lengths a little.
 
     Raises BadViewsError when the views contradict each other, and names the one to blame.
     """
@@ -47,8 +54,13 @@ def carved_mesh(
     silhouettes = _silhouettes(masks, cameras, center, cell, settings.device, progress.part(0, 0.2))
     middle = torch.as_tensor(center, dtype=torch.float32, device=settings.device)
     groups = axis_groups(cameras)
-    seen = rays_through(silhouettes, groups, middle, 1.8 * radius, progress.part(0.2, 0.5))
-    notes = check_agreement(views, seen, slack=SLACK * radius)
+    notes: list[str] = []
+    seen = rays_through(silhouettes, groups, middle, REACH * radius, progress.part(0.2, 0.4))
+    if min(shares(seen, slack=SLACK * radius)) < ALIGN:
+        silhouettes, shift = aligned(silhouettes, middle, REACH * radius, progress.part(0.4, 0.5))
+        notes.append(f"the views were moved by up to {shift:.0f} pixels, so that they agree with each other")
+        seen = rays_through(silhouettes, groups, middle, REACH * radius, progress.part(0.5, 0.6))
+    notes += check_agreement(views, seen, slack=SLACK * radius)
     field: RoundedHull | FacingHull
     if len(set(groups)) == 1:
         notes.append("all views look along one axis, so the depth was guessed from the width; add a view from the side")
@@ -57,9 +69,9 @@ def carved_mesh(
         depths = tuple(rays.room for rays in seen)
         exponent = float(settings.options.get("exponent", EXPONENT))
         field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
-    vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.5, 1))
+    vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.6, 1))
     mesh, said = without_crumbs(vertices, faces)
-    return mesh, notes + said, figures
+    return mesh, [s.camera for s in silhouettes], notes + said, figures
 
 
 def region(masks: Sequence[FloatArray], cameras: Sequence[Camera]) -> tuple[npt.NDArray[np.float64], float]:
