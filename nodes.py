@@ -10,7 +10,7 @@ __path__ = [__file__.removesuffix(".py")]
 
 from comfy_api.latest import ComfyExtension, io
 
-from .nodes._comfy import register_model_folder
+from .nodes._comfy import register_model_folders
 from .nodes.asset import ImageTo3DAsset
 from .nodes.bake import BakeTexture
 from .nodes.depth import EstimateDepth
@@ -49,5 +49,5 @@ class MaquetteExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All node classes; a list, because ComfyUI refuses anything else."""
-        register_model_folder()
+        register_model_folders()
         return list(NODES)

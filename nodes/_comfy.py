@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..maquette.errors import BadInputError
+from ..maquette.log import log
 from ..maquette.progress import Progress
 
-MODEL_FOLDER = "maquette"
-"""Key of our own folder below ``models/`` and in ``extra_model_paths.yaml``."""
 _STEPS = 1000
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
-def register_model_folder() -> None:
-    """Make ``models/maquette`` known, so that ``extra_model_paths.yaml`` can move it."""
+def register_model_folders() -> None:
+    """Make the folder of every backend with weights known (``models/triposr`` ...), so that ``extra_model_paths.yaml``
+    can move it; a key that ComfyUI has already is left as it is."""
     import folder_paths
 
-    folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
+    from ..maquette import depth, reconstruct, segment
+    from ..maquette.backends import discover
+
+    for stage in (segment, depth, reconstruct):
+        for module in discover(stage.__name__, list(stage.__path__)).values():
+            key = module.SPEC.folder or module.SPEC.name
+            if module.SPEC.weights and key not in folder_paths.folder_names_and_paths:
+                folder_paths.add_model_folder_path(key, str(Path(folder_paths.models_dir) / key))
+
+
+def model_folders(key: str) -> list[str]:
+    """Where ComfyUI looks for models of this kind; empty for a key it does not know."""
+    import folder_paths
+
+    return list(folder_paths.get_folder_paths(key)) if key in folder_paths.folder_names_and_paths else []
+
+
+class ComfyHost:
+    """ComfyUI's memory manager as the library's ``memory.Host``."""
+
+    def make_room(self, device: str, size: int) -> None:
+        """Unload ComfyUI's models until ``size`` bytes are free."""
+        make_room(device, size / 2**20)
+
+    def given_back(self, device: str) -> None:
+        """Return the cache."""
+        give_back(device)
+
+
+@contextmanager
+def at_home() -> Iterator[None]:
+    """Within the block backends find weights in ComfyUI's folders and ask ComfyUI for room on the GPU."""
+    from ..maquette.memory import hosted
+    from ..maquette.weights import searching
+
+    with searching(model_folders), hosted(ComfyHost()):
+        yield
 
 
 def models_dir() -> str:
@@ -51,7 +90,11 @@ def device(choice: str) -> str:
 
     if choice not in {"auto", "cpu"}:
         raise BadInputError(f"device: there is no '{choice}'; choose auto or cpu")
-    return "cpu" if choice == "cpu" else str(get_torch_device())
+    found = "cpu" if choice == "cpu" else str(get_torch_device())
+    if found.split(":")[0] not in _DEVICES:
+        log.info("ComfyUI computes on %s, which Maquette does not know: it uses the CPU", found)
+        return "cpu"
+    return found
 
 
 def make_room(where: str, megabytes: float) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..maquette.errors import BadInputError
+from ._comfy import at_home, give_back, job, make_room, models_dir, need_of
 from ._comfy import device as pick_device
-from ._comfy import give_back, job, make_room, models_dir, need_of
 from ._look import Look
 from ._meshes import core_mesh
 from ._pictures import alphas_of, camera_angles, directions, image_tensor, masks, pictures
@@ -112,7 +112,8 @@ class ImageTo3DAsset(io.ComfyNode):
         )
         make_room(on, need_of(load(backend).SPEC, resolution))
         progress = job()
-        asset = generate(found, settings, progress.part(0.0, 0.95))
+        with at_home():
+            asset = generate(found, settings, progress.part(0.0, 0.95))
         first = found[0]
         left = first.rgb if first.alpha is None else first.rgb * first.alpha[..., None] + 1 - first.alpha[..., None]
         sheet = turntable(asset.mesh, input_rgb=left, device=on)

@@ -8,8 +8,8 @@ import numpy as np
 from comfy_api.latest import io
 
 from ..maquette.data import DepthMap, FloatArray
+from ._comfy import at_home, give_back, job, make_room, need_of
 from ._comfy import device as pick_device
-from ._comfy import give_back, job, make_room, need_of
 from ._pictures import image_tensor
 from ._schema import VIEWS, backend_input, device_input, schema
 from .image import views as checked
@@ -51,7 +51,8 @@ class EstimateDepth(io.ComfyNode):
         shown = []
         for index, view in enumerate(found):
             window = progress.part(index / len(found), (index + 1) / len(found))
-            shown.append(nearness(depth.estimate(view, method, device=on, progress=window)))
+            with at_home():
+                shown.append(nearness(depth.estimate(view, method, device=on, progress=window)))
         give_back(on)
         return io.NodeOutput(image_tensor(shown))
 

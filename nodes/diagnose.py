@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ._comfy import models_dir
+from ._comfy import at_home, models_dir
 from ._schema import schema
 
 
@@ -42,6 +42,7 @@ class Doctor(io.ComfyNode):
     def execute(cls, as_json: bool = False) -> io.NodeOutput:
         from ..maquette.doctor import examine, healthy, lines
 
-        found = examine(models_dir())
+        with at_home():
+            found = examine(models_dir())
         text = json.dumps([f.as_dict() for f in found], indent=2) if as_json else "\n".join(lines(found))
         return io.NodeOutput(text, healthy(found), ui={"text": [text]})

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 
 from ..maquette.data import View
 from ..maquette.errors import BadViewsError
+from ._comfy import at_home, give_back, job, make_room, models_dir, need_of
 from ._comfy import device as pick_device
-from ._comfy import give_back, job, make_room, models_dir, need_of
 from ._look import Look
 from ._meshes import core_mesh
 from ._pictures import camera_angles
@@ -120,7 +120,8 @@ class Reconstruct(io.ComfyNode):
             **camera_angles([view.name for view in found]),
         )
         make_room(on, vram_budget_mb or need_of(load(backend).SPEC, resolution))
-        made = reconstruct(found, backend, settings, job())
+        with at_home():
+            made = reconstruct(found, backend, settings, job())
         give_back(on)
         notes = "\n".join([f"backend: {made.backend}", *made.notes])
         return io.NodeOutput(core_mesh(made.mesh), Look(made.appearance, made.views), notes)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from comfy_api.latest import io
 
-from ._comfy import device, give_back, job
+from ._comfy import at_home, device, give_back, job
 from ._pictures import alphas_of, image_tensor, mask_tensor, pictures, priors
 from ._schema import backend_input, device_input, schema
 
@@ -80,7 +80,8 @@ def cut_out(
     out = []
     for index, (picture, hint) in enumerate(zip(found, hints, strict=True)):
         window = progress.part(index / len(found), (index + 1) / len(found))
-        cut = segment(picture, method, prior=hint, device=on, progress=window)
+        with at_home():
+            cut = segment(picture, method, prior=hint, device=on, progress=window)
         out.append((picture, cut.mask, [f"{picture.name}: {cut.method}", *cut.notes]))
     give_back(on)
     return out

@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from comfy_installs import ROOT
 from comfy_server import Server
 from glb_file import assert_textured, document, mesh_of, welded
 
 CLEAN = {"weld": True, "floaters": 0.01, "fill_holes": True, "repair": "fix"}
 BAKE = {"texture_size": 256, "uvs": "fast", "unwrap_minutes": 5.0, "device": "auto"}
+AUTO = {"method": "auto", "device": "auto"}
 SAVE = {"filename_prefix": "mixed/x", "format": "glb", "certify": True, "gate": "watertight"}
 
 
@@ -160,3 +162,31 @@ def test_a_batch_is_saved_item_by_item(server: Server) -> None:
     for item in files:
         mesh = mesh_of(server.fetch(item))
         assert len(mesh.faces) == 12 and welded(mesh).is_watertight
+
+
+def test_fuse_segment_and_depth_on_the_server(server: Server) -> None:
+    """Two meshes in one frame fuse into a closed solid; a depth picture is Segment's hint."""
+    image = {"1": {"class_type": "LoadImage", "inputs": {"image": "mug.png"}}}
+    server.upload(ROOT / "examples" / "mug.png")
+    graph = image | {
+        "2": {"class_type": "MaquetteSegment", "inputs": {"image": ["1", 0], "transparency": ["1", 1], **AUTO}},
+        "3": {
+            "class_type": "MaquettePrepareImage",
+            "inputs": {"image": ["1", 0], "mask": ["2", 0], "directions": "", "size": 128, "fill": 0.85},
+        },
+        "4": {"class_type": "MaquetteEstimateDepth", "inputs": {"views": ["3", 2], **AUTO}},
+        "5": {
+            "class_type": "MaquetteSegment",
+            "inputs": {"image": ["3", 0], "prior": ["4", 0], "method": "walker", "device": "auto"},
+        },
+        "6": {"class_type": "MaskToImage", "inputs": {"mask": ["5", 0]}},
+        "7": {"class_type": "PreviewImage", "inputs": {"images": ["6", 0]}},
+        "8": {"class_type": "MaquetteLoad3DAsset", "inputs": {"file": "torus.ply"}},
+        "9": {
+            "class_type": "MaquetteFuseViews",
+            "inputs": {"front": ["8", 0], "right": ["8", 0], "poses": "aligned", "threshold": 0.5, "resolution": 64},
+        },
+        "10": {"class_type": "MaquetteMeshReport", "inputs": {"mesh": ["9", 0], "gate": "watertight and genus == 1"}},
+    }
+    outputs = server.run(graph)
+    assert outputs["7"]["images"] and json.loads(outputs["10"]["text"][0])["certified"]

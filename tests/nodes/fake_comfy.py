@@ -7,6 +7,7 @@ only vertices and faces.
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -126,9 +127,8 @@ class State:
     bars: list[list[int]] = dataclasses.field(default_factory=list)
     interrupt_after: int | None = None
     checks: int = 0
-    device: str = "cpu"
+    device: str = os.environ.get("MAQUETTE_TEST_DEVICE", "cpu")
     freed: list[int] = dataclasses.field(default_factory=list)
-    folders: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def _io() -> Any:
@@ -180,7 +180,13 @@ def _folder_paths(state: State) -> Any:
         setattr(module, f"get_{kind}_directory", lambda kind=kind: str(state.root / kind))
     module.get_directory_by_type = lambda kind: str(state.root / kind)
     module.models_dir = str(state.root / "models")
-    module.add_model_folder_path = state.folders.__setitem__
+    module.folder_names_and_paths = {"checkpoints": ([], set())}
+    module.get_folder_paths = lambda key: module.folder_names_and_paths[key][0]
+
+    def add(key: str, path: str) -> None:
+        module.folder_names_and_paths.setdefault(key, ([], set()))[0].append(path)
+
+    module.add_model_folder_path = add
 
     def save_path(prefix: str, root: str) -> tuple[str, str, int, str, str]:
         path = Path(root) / prefix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ def test_fuse_joins_and_moves_the_looks(node: Any, made: Any) -> None:
 
 def test_moved_looks_answer_in_the_new_frame(part: Any) -> None:
     """A similarity moves points and normals back before the inner appearance is asked."""
-    data = __import__("importlib").import_module("pack.maquette.data")
+    data = importlib.import_module("pack.maquette.data")
 
     class Echo:
         def sample(self, points: torch.Tensor, normals: torch.Tensor) -> Any:
@@ -263,10 +264,12 @@ def test_report_passes_the_same_object_on(node: Any, made: Any) -> None:
 
 def test_devices_and_memory(part: Any, comfy: fake_comfy.State) -> None:
     """auto is ComfyUI's device; room is asked for on a GPU only, by the backend's own table."""
-    border = part("_comfy")
+    border, comfy.device = part("_comfy"), "cpu"
     assert border.device("cpu") == "cpu" and border.device("auto") == "cpu"
     comfy.device = "cuda:0"
     assert border.device("auto") == "cuda:0"
+    comfy.device = "privateuseone:0"
+    assert border.device("auto") == "cpu"
     border.make_room("cpu", 100)
     assert comfy.freed == []
     border.make_room("cuda:0", 100)
@@ -275,4 +278,22 @@ def test_devices_and_memory(part: Any, comfy: fake_comfy.State) -> None:
     assert [border.need_of(spec, x) for x in (64, 128, 200, 512)] == [1000, 1000, 3000, 3000]
     with pytest.raises(ValueError, match="tpu"):
         border.device("tpu")
-    assert comfy.folders == {"maquette": str(comfy.root / "models" / "maquette")} or comfy.folders == {}
+
+
+def test_model_folders_are_comfys(pack: Any, part: Any, comfy: fake_comfy.State) -> None:
+    """Backends with weights get a key of their own below models/, found again by the library; others are not known."""
+    import asyncio
+
+    asyncio.run(pack.comfy_entrypoint().get_node_list())
+    border = part("_comfy")
+    assert border.model_folders("triposr") == [str(comfy.root / "models" / "triposr")]
+    assert border.model_folders("silhouette") == [] and border.model_folders("checkpoints") == []
+
+
+def test_models_ask_comfy_for_room(part: Any, comfy: fake_comfy.State) -> None:
+    """The library's memory owner reaches ComfyUI's free_memory while a node runs, and not outside."""
+    memory = importlib.import_module("pack.maquette.memory")
+    border = part("_comfy")
+    with border.at_home():
+        memory._HOST.get().make_room("cuda:0", 5 * 2**20)
+    assert comfy.freed == [5 * 2**20] and memory._HOST.get() is None
