@@ -8,6 +8,7 @@ the picture mirrored through the object, and the colours of the surface around.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from ..data import Mesh, SurfaceSample, View
 from ..errors import BadViewsError
+from ..geometry.normals import vertex_normals
+from ._exposure import exposed, gains
 from ._photo_maps import PhotoMaps, smoothstep
 from ._spread import Spread, spread
 
@@ -34,8 +37,9 @@ class ProjectedPhotos:
     """Colours of ``views`` on ``mesh``; ``known`` is 1 where a picture really saw the point and 0 where it is made up.
 
     views: each with a camera in the frame of the mesh. mirror: unseen points on the far side take the colour of the
-    point opposite, seen from the front; False = only the colours of the surface around. Raises BadViewsError for no
-    views or a view without a camera, BadMeshError for an unusable mesh.
+    point opposite, seen from the front; False = only the colours of the surface around. match: several views are
+    brought to one exposure and tint where they overlap (``gains``: [n, 3], what each was multiplied by, linear light).
+    Raises BadViewsError for no views or a view without a camera, BadMeshError for an unusable mesh.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class ProjectedPhotos:
         *,
         device: str | torch.device = "cpu",
         mirror: bool = True,
+        match: bool = True,
         metallic: float = 0.0,
         roughness: float = 0.8,
     ) -> None:
@@ -56,6 +61,19 @@ class ProjectedPhotos:
         self._center: FloatArray = (low + high) / 2
         self._size = float((high - low).max()) or 1.0
         self._maps = tuple(PhotoMaps.of(mesh, view, self._size, device) for view in views)
+        self.gains: Tensor = torch.ones((len(views), 3))
+        if match and len(views) > 1:
+            self._match()
+
+    def _match(self) -> None:
+        """One exposure for all pictures, measured at the vertices."""
+        points = torch.tensor(self.mesh.vertices)
+        normals = torch.tensor(vertex_normals(self.mesh))
+        looks = [maps.look(points, normals) for maps in self._maps]
+        sure = [look.visible * look.clear * smoothstep(look.cosine, *_GRAZING) for look in looks]
+        self.gains = gains([look.color for look in looks], sure)
+        pairs = zip(self._maps, self.gains, strict=True)
+        self._maps = tuple(replace(maps, rgb=exposed(maps.rgb, gain)) for maps, gain in pairs)
 
     @cached_property
     def _around(self) -> Spread:

@@ -9,6 +9,7 @@ import trimesh
 
 from maquette.appearance import ProjectedPhotos
 from maquette.appearance._photo_maps import extended
+from maquette.appearance.color import to_linear, to_srgb
 from maquette.data import Mesh, View
 from maquette.errors import BadMeshError, BadViewsError
 from maquette.geometry.camera import orbit_camera, preset_camera
@@ -107,6 +108,19 @@ def test_several_views_cover_the_surface_and_agree() -> None:
     belt = np.abs(vertex_normals(mesh)[:, 1]) < 0.7
     assert (known[belt] > 0.95).mean() > 0.97
     np.testing.assert_allclose(color[belt], painted(mesh.vertices[belt]) * [1, 0, 1], atol=0.03)
+
+
+def test_views_of_other_exposure_are_brought_together() -> None:
+    """One view 1.25 times as bright (linear): after the match the same points have the same colour in all of them."""
+    mesh = ball()
+    views = [photo(mesh, name) for name in ("front", "right", "back", "left")]
+    views = [View(np.where(v.mask[..., None] > 0, 0.3 + 0.5 * v.rgb, GREEN), v.mask, v.camera, v.name) for v in views]
+    assert float(ProjectedPhotos(mesh, views).gains.log().abs().max()) < 0.02
+    bright = to_srgb(to_linear(torch.tensor(views[1].rgb)) * 1.25).numpy()
+    views[1] = View(bright, views[1].mask, views[1].camera, "right")
+    photos = ProjectedPhotos(mesh, views)
+    np.testing.assert_allclose((photos.gains[0] / photos.gains[1]).numpy(), 1.25, rtol=0.05)
+    assert (ProjectedPhotos(mesh, views, match=False).gains == 1).all()
 
 
 def test_left_and_right_are_not_exchanged() -> None:

@@ -235,8 +235,8 @@ def test_a_bumpy_ball_is_laid_out_without_overlap_and_nearly_isometric(waves: fl
     surface = Surface.of(done.mesh.vertices, done.mesh.faces)
     assert done.mesh.uvs is not None
     cut = one_chart(done.mesh.faces)
-    flat = (done.mesh.uvs[:, 0] + 1j * done.mesh.uvs[:, 1]).astype(np.complex128)[cut.source]
-    assert (signed_areas(flat, cut.faces)[surface.area > 1e-12] > 0).all(), "no chart is mirrored"
+    flat = (done.mesh.uvs[:, 0] - 1j * done.mesh.uvs[:, 1]).astype(np.complex128)[cut.source]
+    assert (signed_areas(flat, cut.faces)[surface.area > 1e-12] > 0).all(), "as a picture, no chart is mirrored"
     assert stretch(surface, flat, cut)[0] < 1.05
 
 

@@ -29,7 +29,7 @@ class Atlas:
 def arrange(flat: Complexes, faces: Ints, chart: Ints, size: int, padding: int, progress: Progress) -> Atlas:
     """flat: [W] plane coordinates; faces: [F, 3]; chart: [W] of each corner; padding: texels between charts."""
     count = int(chart.max()) + 1
-    flat = _boxed(flat, chart, count)
+    flat = _boxed(flat.conj(), chart, count)  # v runs downwards: seen as a picture, no chart is mirrored
     area = float(np.abs(_areas(flat, faces)).sum())
     side = float(np.clip(_CHART_CELLS * np.sqrt(count / _EXPECTED), *_CELLS))
     scale = side * np.sqrt(_EXPECTED / max(area, 1e-30))  # cells per world unit
