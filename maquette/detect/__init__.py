@@ -1,4 +1,4 @@
-"""A text ("cup, spoon") and one picture -> one box per object. A backend is one file of this folder; none is built in.
+"""A text ("cup, spoon") and one picture -> one box per object. A backend is one file of this folder.
 
 A backend module has a ``SPEC`` (backends.Spec) and one function::
 
@@ -9,7 +9,6 @@ Detectors are large language or vision models, so each needs a download; without
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
@@ -17,6 +16,10 @@ from ..backends import choose, discover, missing_reason
 from ..data import FloatArray
 from ..errors import BadInputError, MissingError
 from ..progress import Progress, silent
+from ._box import Box
+from .boxes import clip_boxes, crop, draw, merge_boxes, pad_box
+
+__all__ = ["Box", "PictureLike", "crop", "detect", "draw", "load", "merge_boxes", "names", "pad_box", "unavailable"]
 
 
 class PictureLike(Protocol):
@@ -31,18 +34,6 @@ class PictureLike(Protocol):
     def name(self) -> str:
         """For messages."""
         ...
-
-
-@dataclass(frozen=True)
-class Box:
-    """One found object: sides in pixels of the picture (x right, y down), its label and how sure, in [0, 1]."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    label: str
-    score: float = 1.0
 
 
 def names() -> tuple[str, ...]:
@@ -67,13 +58,21 @@ def unavailable(name: str) -> str:
 def detect(
     picture: PictureLike, prompt: str, backend: str = "auto", *, device: str = "cpu", progress: Progress | None = None
 ) -> tuple[Box, ...]:
-    """Boxes of everything that ``prompt`` names, best first; empty when nothing is found.
+    """Boxes of everything that ``prompt`` names, best first, inside the picture, one per thing.
 
-    Raises BadInputError for an empty prompt, MissingError when no backend can run.
+    Raises BadInputError for an empty prompt and when nothing is found (the message says what was looked for and what
+    was seen), MissingError when no backend can run.
     """
     if not prompt.strip():
         raise BadInputError("the prompt is empty; name what to look for, for example 'cup, spoon'")
     progress = progress or silent()
     progress.check()
-    found: tuple[Box, ...] = load(backend).detect(picture, prompt, device=device, progress=progress)
-    return found
+    height, width = picture.rgb.shape[:2]
+    found: tuple[Box, ...] = load(backend).detect(picture, prompt.strip(), device=device, progress=progress)
+    kept = merge_boxes(clip_boxes(found, width, height))
+    if not kept:
+        seen = f"{len(found)} boxes, none of them inside the picture" if found else "nothing of it"
+        raise BadInputError(
+            f"'{picture.name}': looked for '{prompt.strip()}' and saw {seen}; use other words, or crop the picture"
+        )
+    return kept

@@ -1,0 +1,62 @@
+"""``maquette detect``: a picture and a text -> one cut-out picture per object."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ._terminal import checked_folder, print_json, progress_bar, say
+
+
+def add(groups: Any) -> None:
+    """The grammar of the command."""
+    p = groups.add_parser("detect", help="find the objects that a text names and crop the picture to each")
+    p.add_argument("image", type=Path, metavar="IMAGE")
+    p.add_argument("--text", required=True, help='what to look for, for example "cup, spoon"')
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the crops")
+    p.add_argument("--backend", default="auto", metavar="NAME", help="auto, grounding_dino, ... (maquette backends)")
+    p.add_argument("--most", type=int, default=20, metavar="N", help="keep the best N objects (default 20)")
+    p.add_argument("--padding", type=float, default=0.1, help="margin as a share of the box's longer side (0.1)")
+    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--json", action="store_true", help="print boxes and files as JSON")
+    p.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Detect, crop, write the crops and one picture with the boxes drawn."""
+    if options.most < 1:
+        raise BadInputError(f"--most must be at least 1, got {options.most}")
+    if not 0 <= options.padding <= 2:
+        raise BadInputError(f"--padding must lie in [0, 2], got {options.padding:g}")
+    from .. import detect
+    from ..image import read_picture, write_picture
+    from ..pipeline import resolve_device
+
+    picture, device = read_picture(options.image), resolve_device(options.device)
+    with progress_bar(quiet=options.json) as progress:
+        found = detect.detect(picture, options.text, options.backend, device=device, progress=progress)
+    boxes = found[: options.most]
+    checked_folder(options.output / "boxes.png")
+    rows = []
+    for index, box in enumerate(boxes):
+        path = options.output / f"{index + 1:02d}_{_slug(box.label)}.png"
+        write_picture(path, detect.crop(picture.rgb, box, options.padding))
+        rows.append({**asdict(box), "file": str(path)})
+    drawn = options.output / "boxes.png"
+    write_picture(drawn, detect.draw(picture.rgb, boxes))
+    if options.json:
+        print_json({"objects": rows, "found": len(found), "drawn": str(drawn)})
+        return 0
+    for row in rows:
+        say(f"{row['label']:<20} {row['score']:.2f}  {row['file']}")
+    if len(found) > len(boxes):
+        say(f"note: {len(found)} objects were found, the best {len(boxes)} were kept (--most)")
+    return 0
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^\w-]+", "_", label).strip("_")[:40] or "object"

@@ -1,0 +1,121 @@
+"""``maquette prompts``, ``segment``, ``depth`` and ``detect``: what they write and how they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maquette import detect
+from maquette.cli import main, parser
+
+
+def ball(path: Path, size: int = 96) -> Path:
+    """A ball on a transparent ground."""
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    inside = x**2 + y**2 < 0.5
+    rgba = np.stack([0.5 + 0.4 * x, 0.5 - 0.4 * y, 0.6 + 0 * x, inside], axis=-1)
+    Image.fromarray((rgba * 255).astype(np.uint8), "RGBA").save(path)
+    return path
+
+
+def test_prompts_prints_points_labels_and_box_in_pixels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The format of the issue, for a disc at a known place."""
+    y, x = np.mgrid[:120, :200].astype(float)
+    inside = (x - 140) ** 2 + (y - 50) ** 2 < 30**2
+    np.save(tmp_path / "d.npy", np.where(inside, 2.0, 1.0))
+    assert main(["prompts", str(tmp_path / "d.npy"), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"points", "labels", "box"}
+    assert answer["box"] == pytest.approx([110, 20, 171, 81], abs=3)
+    assert all(
+        inside[int(py), int(px)] == bool(n) for (px, py), n in zip(answer["points"], answer["labels"], strict=True)
+    )
+    assert main(["prompts", str(tmp_path / "d.npy"), "--foreground", "3", "--background", "0"]) == 0
+    assert capsys.readouterr().out.count("object") == 3
+
+
+def test_segment_writes_the_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "sub" / "mask.png"
+    assert main(["segment", str(ball(tmp_path / "b.png")), "-o", str(out), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    mask = np.asarray(Image.open(out).convert("L"))
+    assert answer["method"] == "alpha" and mask.shape == (96, 96)
+    assert mask[48, 48] == 255 and mask[2, 2] == 0
+    assert answer["share"] == pytest.approx((mask > 127).mean(), abs=0.01)
+
+
+def test_depth_to_npy_is_disparity_and_to_png_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ball's middle is nearer than its rim, nothing is 0; the .npy goes straight into ``prompts``."""
+    picture = str(ball(tmp_path / "b.png"))
+    assert main(["depth", picture, "-o", str(tmp_path / "d.npy"), "--backend", "relief", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["backend"] == "relief"
+    near = np.load(tmp_path / "d.npy")
+    assert near.shape == (96, 96) and near[48, 48] > near[48, 20] > near[2, 2] == 0
+    assert main(["depth", picture, "-o", str(tmp_path / "d.png"), "--backend", "relief"]) == 0
+    grey = np.asarray(Image.open(tmp_path / "d.png").convert("L")).astype(int)
+    assert grey[48, 48] > grey[48, 20] > grey[2, 2] == 0
+    assert main(["prompts", str(tmp_path / "d.npy"), "--json"]) == 0
+
+
+def test_detect_writes_one_crop_per_object_and_the_drawn_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels that are no file names are made safe; --most keeps the best."""
+    boxes = (detect.Box(10, 10, 50, 50, "cup", 0.9), detect.Box(50, 50, 90, 90, "../tea spoon", 0.5))
+    monkeypatch.setattr(detect, "detect", lambda *args, **kwargs: boxes)
+    out = tmp_path / "found"
+    call = ["detect", str(ball(tmp_path / "b.png")), "--text", "cup, spoon", "-o", str(out), "--json"]
+    assert main([*call, "--padding", "0"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert sorted(p.name for p in out.iterdir()) == ["01_cup.png", "02_tea_spoon.png", "boxes.png"]
+    assert Image.open(answer["objects"][0]["file"]).size == (40, 40)
+    assert main([*call, "--most", "1"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["objects"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["prompts", "absent.npy"], 2, "absent.npy"),
+        (["prompts", "text.npy"], 2, "text.npy"),
+        (["prompts", "flat.npy"], 2, "flat"),
+        (["prompts", "flat.npy", "--percentile", "120"], 2, "percentile"),
+        (["segment", "absent.png", "-o", "m.png"], 2, "absent.png"),
+        (["segment", "b.png", "-o", "m.gif"], 2, "m.gif"),
+        (["segment", "b.png", "-o", "m.png", "--method", "nonesuch"], 2, "nonesuch"),
+        (["segment", "b.png", "-o", "m.png", "--depth", "relief"], 2, "relief"),
+        (["segment", "b.png", "-o", "m.png", "--prior", "flat.npy"], 2, "prior"),
+        (["depth", "b.png", "-o", "d.glb"], 2, "d.glb"),
+        (["depth", "b.png", "-o", "d.png", "--backend", "nonesuch"], 2, "nonesuch"),
+        (["detect", "b.png", "--text", " ", "-o", "out"], 2, "empty"),
+        (["detect", "b.png", "--text", "cup", "-o", "out", "--most", "0"], 2, "--most"),
+        (["detect", "b.png", "--text", "cup", "-o", "out", "--padding", "9"], 2, "--padding"),
+    ],
+)
+def test_what_cannot_work_is_said_and_nothing_is_written(
+    arguments: list[str],
+    code: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ball(tmp_path / "b.png")
+    np.save(tmp_path / "flat.npy", np.ones((96, 96)))
+    (tmp_path / "text.npy").write_text("no array")
+    before = sorted(p.name for p in tmp_path.iterdir())
+    assert main(arguments) == code
+    assert words in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_every_command_has_help() -> None:
+    for name in ("prompts", "segment", "depth", "detect"):
+        with pytest.raises(SystemExit) as stop:
+            parser().parse_args([name, "--help"])
+        assert stop.value.code == 0
