@@ -8,7 +8,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -34,6 +36,7 @@ NEEDED = (
     "huggingface_hub",
 )
 """Distributions of the default path; torch is looked at on its own."""
+COMFYUI_PORT = 8188
 _GIB = 1024**3
 
 
@@ -60,6 +63,8 @@ def examine(models_dir: str | None = None) -> list[Finding]:
     found += _memory()
     found += _wsl()
     found += _disk()
+    found += _surroundings()
+    found += _kernels()
     found += _backends()
     found += _models(models_dir)
     return found
@@ -184,6 +189,60 @@ def _disk() -> list[Finding]:
     free = shutil.disk_usage(Path.cwd()).free
     state: State = "ok" if free > 2 * _GIB else "note"
     return [Finding("disk", state, f"{free / _GIB:.1f} GiB free here", "" if state == "ok" else "free some space")]
+
+
+def comfyui_folder() -> Path | None:
+    """The ComfyUI that this pack lies in (``ComfyUI/custom_nodes/<pack>``; links are not followed), else None."""
+    base = Path(os.path.abspath(__file__)).parents[3]  # noqa: PTH100 - resolve() would follow the link out of ComfyUI
+    return base if (base / "custom_nodes").is_dir() else None
+
+
+def _surroundings() -> list[Finding]:
+    """ComfyUI's version, the usual port, and packages known to break each other."""
+    out = []
+    file = (comfyui_folder() or Path()) / "comfyui_version.py"
+    match = re.search(r'__version__ = "([^"]+)"', file.read_text(encoding="utf-8")) if file.is_file() else None
+    if match:
+        old = [int(n) for n in re.findall(r"\d+", match[1])[:3]] < [0, 3, 64]
+        remedy = "tested from 0.3.64 on: update ComfyUI" if old else ""
+        out.append(Finding("comfyui", "note" if old else "ok", match[1], remedy))
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        busy = probe.connect_ex(("127.0.0.1", COMFYUI_PORT)) == 0
+    value = f"{COMFYUI_PORT}: something answers (ComfyUI?)" if busy else f"{COMFYUI_PORT}: free"
+    return [*out, Finding("port", "ok", value), *_conflicts()]
+
+
+def _conflicts() -> list[Finding]:
+    out = []
+    spconv = [d for d in ("spconv-cu118", "spconv-cu120", "spconv-cu121", "spconv") if _has(d)]
+    if spconv and _has("numpy") and not importlib.metadata.version("numpy").startswith("1."):
+        remedy = f"it was built for NumPy 1 and crashes with 2: {pip_command()} 'numpy<2', or remove {spconv[0]}"
+        out.append(Finding("conflict", "note", f"{spconv[0]} beside numpy 2", remedy))
+    if _has("transformers") and _has("huggingface_hub"):
+        five = importlib.metadata.version("transformers").startswith("5.")
+        if five and not _has("requests"):
+            out.append(Finding("conflict", "missing", "transformers 5 without requests", f"{pip_command()} requests"))
+    return out
+
+
+def _kernels() -> list[Finding]:
+    """Compiled kernels and why not; the attention in use. Without torch there is nothing to say."""
+    try:
+        import torch
+
+        from .attention import method
+        from .native import extension
+
+        build = extension("build")
+    except ImportError:
+        return []
+    out = []
+    for family in build.families():
+        reason = str(build.why_not(family))
+        out.append(Finding(f"kernel {family}", "note" if reason else "ok", reason or "compiled, fits this torch"))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return [*out, Finding("attention", "ok", f"{method(device)} on {device}")]
 
 
 def _backends() -> list[Finding]:

@@ -1,0 +1,109 @@
+"""run_wsl.sh with a ComfyUI of cardboard, and the form of run_wsl.bat."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FAKE = """
+import http.server, json, sys
+if "--explode" in sys.argv: sys.exit("no room for the model")
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"system": {"argv": sys.argv}}).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a): pass
+print("ARGV", sys.argv[1:], flush=True)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), H).serve_forever()
+"""
+pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="NO BASH: run_wsl.sh was not tested")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def launch(root: Path, folder: Path, port: int | str, **more: str) -> subprocess.Popen[str]:
+    settings = {"COMFYUI_DIR": str(folder), "COMFYUI_PORT": str(port), "COMFYUI_BROWSER": "0"}
+    settings |= {"COMFYUI_PYTHON": sys.executable, "COMFYUI_NVIDIA_SMI": "/nowhere", **more}
+    return subprocess.Popen(
+        ["bash", str(root / "scripts" / "run_wsl.sh")],
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stdout is not None
+    seen = ""
+    while word not in seen:
+        line = process.stdout.readline()
+        assert line, f"ended without '{word}': {seen}"
+        seen += line
+    return seen
+
+
+def test_it_starts_waits_reuses_and_stops(root: Path, tmp_path: Path) -> None:
+    """A second click finds the running one; a stop ends the server too."""
+    folder = tmp_path / "Comfy UI"
+    folder.mkdir()
+    (folder / "main.py").write_text(FAKE)
+    port = free_port()
+    process = launch(root, folder, port, COMFYUI_ARGS="--lowvram --preview-method auto")
+    seen = read_until(process, "is ready")
+    assert "no NVIDIA GPU" in seen and "'--cpu', '--lowvram', '--preview-method', 'auto'" in seen
+    again = launch(root, tmp_path / "anything", port)
+    text, _ = again.communicate(timeout=30)
+    assert again.returncode == 0 and "running already" in text
+    process.send_signal(signal.SIGTERM)
+    text, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and "has stopped" in text
+    time.sleep(0.1)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_each_trouble_has_its_own_message(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(FAKE)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = int(other.getsockname()[1])
+        cases = [
+            ((tmp_path / "none", free_port()), {}, 2, "no main.py"),
+            ((tmp_path, "80x"), {}, 2, "no number"),
+            ((tmp_path, taken), {}, 3, "is taken"),
+            ((tmp_path, free_port()), {"COMFYUI_ARGS": "--explode"}, 4, "ended while it started (exit code 1)"),
+            ((tmp_path, free_port()), {"COMFYUI_PYTHON": "/nowhere/python"}, 3, "cannot be run"),
+        ]
+        for (folder, port), more, code, words in cases:
+            process = launch(root, folder, port, **more)
+            text, _ = process.communicate(timeout=30)
+            assert (process.returncode, words in text) == (code, True), text
+            assert "->" in text
+
+
+def test_the_bat_is_tiny_crlf_and_ascii_and_the_sh_is_neither(root: Path) -> None:
+    data = (root / "run_wsl.bat").read_bytes()
+    assert data.count(b"\n") == data.count(b"\r\n") <= 20
+    text = data.decode("ascii")
+    for word in ("@echo off", "set DISTRO=", "set COMFYUI_DIR=", "set COMFYUI_PORT=", "scripts/run_wsl.sh", "pause"):
+        assert word in text
+    assert text.count("%") % 2 == 1  # pairs of %NAME%, and the single one of "%~dp0"
+    script = root / "scripts" / "run_wsl.sh"
+    assert b"\r" not in script.read_bytes() and os.access(script, os.X_OK)
+    assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
