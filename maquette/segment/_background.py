@@ -96,7 +96,7 @@ def _shade(lab: Doubles, rim: int) -> Doubles:
     detail = np.sqrt(np.maximum(uniform_filter(light**2, 5) - uniform_filter(light, 5) ** 2, 0))
     usual = float(np.median(np.concatenate([detail[:, :rim], detail[:, -rim:]], axis=1)))
     calm = np.exp(-((np.maximum(detail - usual, 0) / (usual + 1.5)) ** 2))
-    ground = np.clip((np.arange(len(lab))[:, None] / len(lab) - 0.35) / 0.3, 0, 1)
+    ground = np.clip((np.arange(len(lab))[:, None] / len(lab) - 0.5) / 0.25, 0, 1)
     return np.asarray(uniform_filter(calm, 5) * ground)
 
 

@@ -29,7 +29,7 @@ WORK = 320
 """Longer side in pixels of the reduced copy."""
 ROUNDS = 4
 PARTS = 6
-PULL = 0.6
+PULL = 0.2
 """How strongly a pixel's own colour is listened to, against its neighbours."""
 
 
@@ -79,5 +79,5 @@ def _alternate(lab: Doubles, first: Guess, progress: Progress) -> tuple[Doubles,
         if k:
             background = learn(lab, np.where(first.rim, 1.0, np.clip(1 - 2 * chance, 0, 1)))
         lean = by_colour(lab, chance, first, background, k)
-        chance = walk(net, lean, PULL, fixed, chance)
+        chance = walk(net, lean, PULL * (2 * lean - 1) ** 2 + 0.005, fixed, chance)
     return chance, lean
