@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 EXAMPLE ?= examples/teapot.png
 NAME := $(basename $(notdir $(EXAMPLE)))
 
-.PHONY: demo test check unit oldest e2e bench clean
+.PHONY: demo test check unit oldest e2e bench gallery clean
 
 demo: $(VENV)/.run
 	@$(PY) -m maquette generate $(EXAMPLE) -o out/$(NAME).glb --preview out/$(NAME).png --report out/$(NAME).json
@@ -47,6 +47,9 @@ e2e: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PY) -m benchmarks
+
+gallery: $(VENV)/.run
+	$(PY) -m examples.make_gallery
 
 clean:
 	rm -rf $(VENV) $(OLDEST) out
