@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._mixture import Doubles, Mixture, fit
+from ._mixture import Doubles, Mixture, fit, squared_length
 
 PARTS = 6
 LEAST_SPREAD = 1.2
@@ -38,22 +38,21 @@ class Background:
 
     def density(self, lab: Doubles) -> Doubles:
         """lab: [H, W, 3] -> density [H, W] of seeing that colour at that place of the background."""
-        plain = self._plain(lab)
+        everywhere = np.arange(lab.shape[0] * lab.shape[1])
+        flat = lab.reshape(-1, 3)
+        density = self._plain(flat, everywhere)
+        shade = self.level.shade.ravel()
+        dark = np.flatnonzero(shade > 0.02)
         for dim, likely in SHADOWS:
-            plain = np.maximum(plain, likely * self._plain(_lit(lab, dim)) * self.level.shade)
-        return np.asarray(plain + OUTLIER)
+            density[dark] = np.maximum(density[dark], likely * shade[dark] * self._plain(_lit(flat[dark], dim), dark))
+        return density.reshape(lab.shape[:2]) + OUTLIER
 
-    def _plain(self, lab: Doubles) -> Doubles:
-        """The density without shadows."""
-        flat = self.colours.density(lab.reshape(-1, 3)).reshape(lab.shape[:2])
-        wall = self.scale * np.exp(-0.5 * self.deviation(lab) ** 2)
-        mixed = self.share * wall + (1 - self.share) * flat
-        return np.asarray(np.maximum(mixed, self.level.share * self.level.density(lab)))
-
-    def deviation(self, lab: Doubles) -> Doubles:
-        """[H, W] how far each colour lies from the backdrop, in standard deviations."""
-        gap = lab - self.backdrop
-        return np.sqrt(np.einsum("hwi,ij,hwj->hw", gap, self.inverse, gap))
+    def _plain(self, lab: Doubles, at: npt.NDArray[np.intp]) -> Doubles:
+        """The density [N] without shadows of colours [N, 3] at the flat pixel indices ``at``."""
+        gap = (lab - self.backdrop.reshape(-1, 3)[at]) @ np.linalg.cholesky(self.inverse)
+        wall = self.scale * np.exp(-0.5 * squared_length(gap))
+        mixed = self.share * wall + (1 - self.share) * self.colours.density(lab)
+        return np.asarray(np.maximum(mixed, self.level.density(lab, at)))
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,12 @@ class Level:
     share: Doubles
     shade: Doubles
 
-    def density(self, lab: Doubles) -> Doubles:
-        """[H, W]."""
-        gap = ((lab - self.colour) ** 2).sum(axis=2)
-        return np.asarray(np.exp(-0.5 * gap / self.variance) / (2 * np.pi * self.variance) ** 1.5)
+    def density(self, lab: Doubles, at: npt.NDArray[np.intp]) -> Doubles:
+        """[N] share times density of colours [N, 3] at the flat pixel indices ``at``."""
+        row = at // self.colour.shape[1]
+        variance, share = self.variance[row, 0], self.share[row, 0]
+        gap = squared_length(lab - self.colour.reshape(-1, 3)[at])
+        return np.asarray(share * np.exp(-0.5 * gap / variance) / (2 * np.pi * variance) ** 1.5)
 
 
 def _level(lab: Doubles) -> Level:

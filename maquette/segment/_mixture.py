@@ -80,7 +80,14 @@ def _joint(mixture: Mixture, values: Doubles) -> Doubles:
     """[K, N] weight times density of each component."""
     out = np.empty((len(mixture.weights), len(values)))
     for k in range(len(out)):
-        gap = values - mixture.means[k]
-        power = ((gap @ mixture.inverse[k]) * gap).sum(axis=1)
-        out[k] = mixture.weights[k] * mixture.scale[k] * np.exp(-0.5 * power)
+        whitened = (values - mixture.means[k]) @ np.linalg.cholesky(mixture.inverse[k])
+        out[k] = mixture.weights[k] * mixture.scale[k] * np.exp(-0.5 * squared_length(whitened))
     return out
+
+
+def squared_length(vectors: Doubles) -> Doubles:
+    """[..., 3] -> [...]; plain additions are several times faster than a sum along a short axis."""
+    total = vectors[..., 0] ** 2
+    for axis in range(1, vectors.shape[-1]):
+        total += vectors[..., axis] ** 2
+    return np.asarray(total)

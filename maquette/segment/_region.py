@@ -33,25 +33,35 @@ class Region:
 
 def closest_region(near: Doubles, known: Bools, percentile: float) -> Region | None:
     """near: [H, W] disparity normalised to [0, 1], larger = nearer; known: [H, W]. None when nothing stands free."""
-    from scipy.ndimage import binary_dilation, label
+    from scipy.ndimage import binary_dilation
 
-    room = planes(near, known)
-    standing = np.where(known & ~room, near, 0.0)
-    threshold = max(float(np.percentile(standing[known], percentile)), 1e-3)
-    edges = depth_edges(near)
-    parts, count = label(known & ~room & ~edges)
-    if count == 0:
+    room, edges = planes(near, known), depth_edges(near)
+    best = _best(near, known & ~room, edges, percentile, known)
+    if best is None and edges.any():  # a flat object at the border looks like a wall: then only edges part things
+        best = _best(near, known, edges, percentile, known)
+    if best is None:
         return None
-    scores = _scores(parts, count, near, standing >= threshold)
+    parts, scores = best
     order = np.argsort(-scores)
-    if scores[order[0]] <= 0:
-        return None
     core = parts == order[0] + 1
     inside = _with_soft_edge(core, near, known)
     reach = max(2, round(0.02 * max(near.shape)))
     free = ~binary_dilation(inside, iterations=reach)
-    rival = float(scores[order[1]] / scores[order[0]]) if count > 1 else 0.0
+    rival = float(scores[order[1]] / scores[order[0]]) if len(scores) > 1 else 0.0
     return Region(inside, free, rival)
+
+
+def _best(
+    near: Doubles, candidates: Bools, edges: Bools, percentile: float, known: Bools
+) -> tuple[npt.NDArray[np.int32], Doubles] | None:
+    """Parts [H, W] (0 = none) of the candidates between depth edges, and their scores; None when no part has any."""
+    from scipy.ndimage import label
+
+    standing = np.where(candidates, near, 0.0)
+    threshold = max(float(np.percentile(standing[known], percentile)), 1e-3)
+    parts, count = label(candidates & ~edges)
+    scores = _scores(parts, count, near, standing >= threshold)
+    return None if count == 0 or float(scores.max()) <= 0 else (parts, scores)
 
 
 def depth_edges(near: Doubles) -> Bools:

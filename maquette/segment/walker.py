@@ -25,7 +25,7 @@ SPEC = Spec(
     summary="Separates a subject from the background around it; no download. Best on plain or blurred backgrounds.",
     default_rank=20,
 )
-WORK = 320
+WORK = 448
 """Longer side in pixels of the reduced copy."""
 ROUNDS = 4
 PARTS = 6
