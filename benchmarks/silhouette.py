@@ -48,11 +48,8 @@ def views_of(name: str, paths: list[Path], known: bool) -> list[Any]:
 
 def run(name: str, paths: list[Path], known: bool, options: dict[str, Any]) -> dict[str, Any]:
     """Reconstruct once after a warm-up; figures of the second run."""
-    import torch
-
     from maquette.reconstruct import Settings, reconstruct
 
-    torch.set_num_threads(2)
     views = views_of(name, paths, known)
     reconstruct(views[:1], "silhouette", Settings(resolution=32))  # imports
     began, cpu = time.perf_counter(), time.process_time()

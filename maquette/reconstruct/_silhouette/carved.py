@@ -15,7 +15,7 @@ from ...geometry.extract import extract
 from ...geometry.hull import RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
 from .._cameras import camera_of
-from .agreement import check_agreement, shares
+from .agreement import DOUBTFUL, check_agreement, shares
 from .alignment import aligned
 from .crumbs import without_crumbs
 from .facing import FacingHull
@@ -57,9 +57,11 @@ def carved_mesh(
     notes: list[str] = []
     seen = rays_through(silhouettes, groups, middle, REACH * radius, progress.part(0.2, 0.4))
     if min(shares(seen, slack=SLACK * radius)) < ALIGN:
-        silhouettes, shift = aligned(silhouettes, middle, REACH * radius, progress.part(0.4, 0.5))
-        notes.append(f"the views were moved by up to {shift:.0f} pixels, so that they agree with each other")
-        seen = rays_through(silhouettes, groups, middle, REACH * radius, progress.part(0.5, 0.6))
+        moved, shift = aligned(silhouettes, middle, REACH * radius, progress.part(0.4, 0.5))
+        again = rays_through(moved, groups, middle, REACH * radius, progress.part(0.5, 0.6))
+        if min(shares(again, slack=SLACK * radius)) >= DOUBTFUL:  # else it is not the framing that is wrong
+            silhouettes, seen = moved, again
+            notes.append(f"the views were moved by up to {shift:.0f} pixels, so that they agree with each other")
     notes += check_agreement(views, seen, slack=SLACK * radius)
     field: RoundedHull | FacingHull
     if len(set(groups)) == 1:
