@@ -11,7 +11,7 @@ from maquette.geometry.camera import orbit_camera, pixel_rays
 from maquette.geometry.raster import render_depth
 from maquette.progress import Progress
 
-SIZE = 160
+SIZE = 128
 
 
 def grid(size=SIZE):
@@ -65,7 +65,7 @@ def photographed(sdf, camera: Camera, name: str, known=True) -> View:
     rays = rays.reshape(-1, 3).astype(np.float64)
     length = np.linalg.norm(rays, axis=1)
     along, best = np.full(len(rays), 0.4), np.full(len(rays), np.inf)
-    for _ in range(60):
+    for _ in range(40):
         distance = sdf(eye + rays / length[:, None] * along[:, None])
         best = np.minimum(best, distance / along * length)
         along = np.minimum(along + np.maximum(distance, 2e-3), 4.0)
