@@ -58,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--restart-cmd", default="", help="command that restarts a lost server ({url} is replaced)")
     p.add_argument("--webhook", default="", help="address that gets each result; secret: MAQUETTE_WEBHOOK_SECRET")
     p.add_argument("--retry-failed", action="store_true", help="try what was given up before")
+    p.add_argument("--broker", default="", metavar="URL", help="submit to workers (maquette worker) over redis://...")
+    p.add_argument("--store", default="", metavar="URL", help="with --broker: where results go (default: the output)")
     p.add_argument("--watch", action="store_true", help="go on looking for new pictures until stopped")
     p.add_argument("--dry-run", action="store_true", help="check everything, queue nothing")
     p.add_argument("--json", action="store_true", help="print events as JSON lines")
@@ -120,7 +122,28 @@ class Run:
                 if self.hook is not None:
                     self.hook.close()
 
+    def _work_remote(self, ledger: Ledger, items: list[Item]) -> int:
+        from .board import Board
+        from .remote import run_remote
+        from .store import Store
+
+        board, store = Board(self.options.broker), Store(self.options.store or str(self.output.resolve()))
+        stopped: list[int] = []
+        old = signal.signal(signal.SIGINT, lambda number, _frame: stopped.append(number))
+        try:
+            with Display(quiet=self.options.json) as self.display:
+                items, keys = self._enter(ledger, items)
+                left = len(set(keys.values()) & ledger.open_keys())
+                self.display.total(len(self._keys), left, ledger.typical_seconds, list)
+                run_remote(items, keys, self.graph, ledger, board, store, self._tell, lambda: bool(stopped))
+                write_page(self.output, ledger)
+        finally:
+            signal.signal(signal.SIGINT, old)
+        return self._close(ledger, bool(stopped))
+
     def _work(self, ledger: Ledger, items: list[Item]) -> int:
+        if self.options.broker:
+            return self._work_remote(ledger, items)
         policy = Policy(
             retries=self.options.retries,
             cooldown=self.options.cooldown,

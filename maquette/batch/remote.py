@@ -1,0 +1,71 @@
+"""The submitting side of a queue: ``batch_process.py --broker``. The ledger here stays the record of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .board import QUEUE, Board
+from .items import Item, file_hash
+from .ledger import Ledger
+from .store import Store
+from .workflow import Graph
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+def queue_of(item: Item) -> str:
+    """One queue per model version (with its VRAM class in the name, e.g. ``trellis2-24g``)."""
+    return item.model_version or QUEUE
+
+
+def run_remote(
+    items: Sequence[Item],
+    keys: Mapping[str, str],
+    graph: Graph,
+    ledger: Ledger,
+    board: Board,
+    store: Store,
+    tell: Tell,
+    stop: Callable[[], bool] = lambda: False,
+    pause: float = 0.5,
+) -> None:
+    """Submit every open item, note results until all are there or ``stop()``; what is submitted stays queued."""
+    waiting = {}
+    open_keys = ledger.open_keys()
+    for item in items:
+        key = keys[item.name]
+        if key in open_keys:
+            waiting[key] = item
+            if board.submit(_job(key, item, graph, store)):
+                tell("start", {"name": item.name, "key": key, "server": f"queue {queue_of(item)}", "attempt": 1})
+    while waiting and not stop():
+        for key in list(waiting):
+            result = board.result(key)
+            if result is not None:
+                _note(key, waiting.pop(key), result, ledger, tell)
+                board.forget(key)
+        board.sweep()
+        if waiting:
+            time.sleep(pause)
+
+
+def _job(key: str, item: Item, graph: Graph, store: Store) -> dict[str, Any]:
+    views = {}
+    for view, path in item.views.items():
+        views[view] = f".inputs/{file_hash(path)}{path.suffix.lower()}"
+        store.put(path, views[view])
+    said = [[o.node, o.input, o.value] for o in item.overrides]
+    facts = {"key": key, "name": item.name, "views": views, "graph": graph, "overrides": said, "store": store.url}
+    return {**facts, "model_version": item.model_version, "queue": queue_of(item)}
+
+
+def _note(key: str, item: Item, result: Mapping[str, Any], ledger: Ledger, tell: Tell) -> None:
+    facts = {"name": item.name, "key": key, "server": result.get("server", ""), "notes": result.get("notes", [])}
+    if result["state"] == "done":
+        ledger.done(key, list(result["outputs"]), float(result["seconds"]), time.time())
+        tell("done", {**facts, "seconds": result["seconds"], "outputs": result["outputs"]})
+    else:
+        ledger.dead(key, result["failure"], result["error"], time.time())
+        tell("dead", {**facts, "failure": result["failure"], "error": result["error"]})
