@@ -2,7 +2,7 @@
 
 A shared room of its own, without numpy, because the batch driver gates finished files on machines that hold no library.
 
-The expression is parsed by Python's own grammar and walked over a short list of allowed nodes; nothing is ever evaluated
+A shared room of its own, without numpy, because the batch driver gates finished files on machines without libraries.
 as code.
 """
 
