@@ -51,11 +51,14 @@ class ComfyHost:
 
 @contextmanager
 def at_home() -> Iterator[None]:
-    """Within the block backends find weights in ComfyUI's folders and ask ComfyUI for room on the GPU."""
+    """Within the block backends find weights in ComfyUI's folders and ask ComfyUI for room on the GPU, and may use
+    gradients: ComfyUI runs nodes in torch's inference mode, in which a fit by gradient descent would fail."""
+    import torch
+
     from ..maquette.memory import hosted
     from ..maquette.weights import searching
 
-    with searching(model_folders), hosted(ComfyHost()):
+    with searching(model_folders), hosted(ComfyHost()), torch.inference_mode(False):
         yield
 
 

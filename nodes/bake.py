@@ -9,8 +9,8 @@ from comfy_api.latest import io
 
 from ..maquette.data import Mesh
 from ..maquette.errors import BadMeshError
+from ._comfy import at_home, give_back, job, make_room
 from ._comfy import device as pick_device
-from ._comfy import give_back, job, make_room
 from ._look import Look, look, look_of_mesh
 from ._meshes import core_mesh, meshes
 from ._schema import APPEARANCE, choice, device_input, mesh_input, schema
@@ -84,7 +84,8 @@ class BakeTexture(io.ComfyNode):
         for index, item in enumerate(found):
             window = progress.part(index / len(found), (index + 1) / len(found))
             seen = look(appearance) if appearance is not None else look_of_mesh(item)
-            made, said = _bake(item, seen, texture_size, uvs, unwrap_minutes * 60, on, window)
+            with at_home():
+                made, said = _bake(item, seen, texture_size, uvs, unwrap_minutes * 60, on, window)
             baked.append(made)
             notes.extend(said)
         give_back(on)

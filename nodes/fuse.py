@@ -9,7 +9,7 @@ import numpy as np
 from comfy_api.latest import io
 
 from ..maquette.errors import BadViewsError
-from ._comfy import job
+from ._comfy import at_home, job
 from ._look import Look, look, look_of_mesh
 from ._meshes import core_mesh, one_mesh
 from ._schema import APPEARANCE, advanced, choice, mesh_input, schema
@@ -79,14 +79,11 @@ class FuseViews(io.ComfyNode):
         if not names:
             raise BadViewsError("no mesh is connected; connect at least one, for example to front")
         found = [one_mesh(sockets[name], name) for name in names]
-        fused = fuse(
-            found,
-            names=names,
-            rotations=_priors(poses, names),
-            threshold=threshold,
-            resolution=resolution,
-            progress=job(),
-        )
+        priors = _priors(poses, names)
+        with at_home():
+            fused = fuse(
+                found, names=names, rotations=priors, threshold=threshold, resolution=resolution, progress=job()
+            )
         return io.NodeOutput(core_mesh(fused.mesh), _joint_look(sockets, fused), "\n".join(_said(fused)))
 
 

@@ -60,12 +60,12 @@ def server(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def coloured_cup() -> trimesh.Trimesh:
-    """A mesh in need of cleaning: two overlapping coloured shells, a hole and a crumb."""
+    """A mesh in need of cleaning: two colours, a hole and a crumb."""
     body = trimesh.creation.icosphere(subdivisions=5, radius=0.5)
     body.update_faces(body.triangles_center[:, 1] < 0.46)
     crumb = trimesh.creation.box(extents=[0.02] * 3, transform=trimesh.transformations.translation_matrix([0.8, 0, 0]))
     mesh = trimesh.util.concatenate([body, crumb])
-    shade = ((mesh.vertices * 3).astype(int).sum(axis=1) % 2)[:, None]
+    shade = (mesh.vertices[:, :1] + 0.2 * mesh.vertices[:, 1:2] > 0).astype(int)
     mesh.visual.vertex_colors = [[200, 40, 30, 255]] * shade + [[30, 90, 200, 255]] * (1 - shade)
     return mesh
 

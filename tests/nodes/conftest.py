@@ -12,6 +12,7 @@ from typing import Any
 
 import fake_comfy
 import pytest
+import torch
 
 
 @pytest.fixture(params=[fake_comfy.OldMesh, fake_comfy.NewMesh], ids=["old-mesh", "new-mesh"])
@@ -25,8 +26,8 @@ def comfy(
 
     for name in [x for x in sys.modules if x == "pack" or x.startswith("pack.nodes")]:
         monkeypatch.delitem(sys.modules, name)
-    with fake_comfy.installed(tmp_path, request.param, put) as state:
-        yield state
+    with fake_comfy.installed(tmp_path, request.param, put) as state, torch.inference_mode():
+        yield state  # in inference mode, as ComfyUI runs its nodes
 
 
 @pytest.fixture
