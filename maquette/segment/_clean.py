@@ -37,6 +37,20 @@ def main_parts(mask: Bools, like_background: npt.NDArray[np.floating]) -> Bools:
     return np.asarray(keep[parts]) & mask
 
 
+def meant(mask: Bools, hint: npt.NDArray[np.floating] | None) -> Bools:
+    """The parts that a hint [H, W] from outside speaks for: as much as half as clearly as for the best one."""
+    from scipy.ndimage import label
+
+    parts, count = label(mask, structure=np.ones((3, 3)))
+    if hint is None or count <= 1:
+        return mask
+    areas = np.bincount(parts.ravel())
+    said = np.bincount(parts.ravel(), weights=hint.ravel()) / areas
+    said[0] = 0
+    best = said[(areas >= KEEP * areas[1:].max()) & (np.arange(count + 1) > 0)].max()
+    return np.asarray((said >= 0.5 * best)[parts]) & mask
+
+
 def closed_holes(
     mask: Bools, like_background: npt.NDArray[np.floating], guessed_background: npt.NDArray[np.floating]
 ) -> Bools:

@@ -22,11 +22,13 @@ STANDS_OUT = 3.5
 
 @dataclass(frozen=True)
 class Guess:
-    """odds: [H, W] probability of being subject; background: the model the guess used; rim: [H, W] certain border."""
+    """odds: [H, W] probability of being subject; background: the model the guess used; rim: [H, W] certain border;
+    weight: how far the odds count beside colour (a hint from outside counts more)."""
 
     odds: Doubles
     background: Background
     rim: npt.NDArray[np.bool_]
+    weight: float = 0.5
 
 
 def guess(lab: Doubles, hint: Doubles | None = None) -> Guess:
@@ -44,10 +46,10 @@ def guess(lab: Doubles, hint: Doubles | None = None) -> Guess:
         rim = border > 0
     walled = _geodesic(lab, rim)
     joined = np.minimum(unlike, 1) * (0.35 + 0.65 * walled)
-    place = _middle(joined) if hint is None else 0.2 + 1.2 * hint
+    place = _middle(joined) if hint is None else 0.05 + 1.4 * hint
     odds = np.clip(joined * place, 0.02, 0.98)
     odds[rim] = 0.0
-    return Guess(odds, background, rim)
+    return Guess(odds, background, rim, 0.5 if hint is None else 1.2)
 
 
 def border_weight(height: int, width: int) -> Doubles:

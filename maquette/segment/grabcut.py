@@ -34,6 +34,7 @@ def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, prog
     """[H, W] soft mask. BadMaskError when nothing stands out from the background."""
     del device
     from ._background import learn
+    from ._clean import meant
     from ._finish import finish
     from ._prior import guess
     from ._reduced import reduced_lab, resized
@@ -49,7 +50,7 @@ def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, prog
     progress.update(3, 4, "soft edge")
     background = learn(lab, np.where(first.rim, 1.0, 1.0 - found))
     unlike = by_colour(lab, found, first, background) if found.any() else first.odds
-    return finish(picture, found > 0, unlike, first.odds, progress)
+    return finish(picture, meant(found > 0, hint), unlike, first.odds, progress)
 
 
 def _cut(rgb: FloatArray, first: Guess) -> FloatArray:

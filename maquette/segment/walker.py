@@ -36,6 +36,7 @@ PULL = 0.2
 def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray:
     """[H, W] soft mask. BadMaskError when nothing stands out from the background."""
     del device
+    from ._clean import meant
     from ._finish import finish
     from ._prior import guess
     from ._reduced import reduced_lab, resized
@@ -46,7 +47,7 @@ def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, prog
     first = guess(lab, hint)
     found, lean = _alternate(lab, first, progress)
     progress.update(ROUNDS + 1, ROUNDS + 3, "soft edge")
-    return finish(picture, found > 0.5, lean, first.odds, progress)
+    return finish(picture, meant(found > 0.5, hint), lean, first.odds, progress)
 
 
 def by_colour(lab: Doubles, chance: Doubles, first: Guess, background: Background, seed: int = 0) -> Doubles:
@@ -58,7 +59,7 @@ def by_colour(lab: Doubles, chance: Doubles, first: Guess, background: Backgroun
     front = fit(lab.reshape(-1, 3), sure.ravel(), PARTS, seed).density(lab.reshape(-1, 3)).reshape(chance.shape)
     ratio = np.log(front + OUTLIER) - np.log(background.density(lab))
     odds = np.clip(first.odds, 0.05, 0.95)
-    return 1 / (1 + np.exp(-(np.clip(ratio, -6, 6) + 0.5 * np.log(odds / (1 - odds)))))
+    return 1 / (1 + np.exp(-(np.clip(ratio, -6, 6) + first.weight * np.log(odds / (1 - odds)))))
 
 
 def _alternate(lab: Doubles, first: Guess, progress: Progress) -> tuple[Doubles, Doubles]:
