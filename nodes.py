@@ -14,6 +14,7 @@ from .nodes._comfy import register_model_folders
 from .nodes.asset import ImageTo3DAsset
 from .nodes.bake import BakeTexture
 from .nodes.depth import EstimateDepth
+from .nodes.detect import DetectObjects
 from .nodes.diagnose import Doctor
 from .nodes.fuse import FuseViews
 from .nodes.image import GatherViews, PrepareImage
@@ -25,6 +26,7 @@ from .nodes.trimesh import MeshToTrimesh, TrimeshToMesh
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     ImageTo3DAsset,
+    DetectObjects,
     Segment,
     PrepareImage,
     GatherViews,

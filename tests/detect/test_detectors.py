@@ -69,7 +69,7 @@ def test_a_random_network_of_the_real_class_runs_through_the_backend(monkeypatch
         hidden_size=16, num_hidden_layers=1, num_attention_heads=1, intermediate_size=16, vocab_size=2000
     )
     config = transformers.GroundingDinoConfig(
-        backbone_config=backbone, text_config=text, d_model=32, encoder_layers=1, decoder_layers=1, num_queries=12,
+        backbone_config=backbone, text_config=text, d_model=32, encoder_layers=1, decoder_layers=2, num_queries=12,
         encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16,
     )  # fmt: skip
     model = transformers.GroundingDinoForObjectDetection(config).eval()

@@ -15,6 +15,7 @@ import pytest
 
 IDS = {
     "MaquetteImageTo3DAsset",
+    "MaquetteDetectObjects",
     "MaquetteSegment",
     "MaquettePrepareImage",
     "MaquetteGatherViews",
