@@ -31,9 +31,24 @@ def aligned(
 ) -> tuple[list[Silhouette], float]:
     """The silhouettes with cameras whose principal point and focal length are moved a little; largest shift in pixels.
 
-    Minimises how far the rays of each silhouette pass outside all others' cones, by gradient descent (Adam,
-    Kingma and Ba 2015, by hand: torch.optim takes seconds to import). Scales
+    Minimises how far the rays of each silhouette pass outside all others' cones, by gradient descent. Scales
     are free up to a common factor: it would let all cones grow.
+    """
+    with torch.inference_mode(False):  # ComfyUI runs nodes in inference mode, whose tensors know no gradients
+        own = [replace(s, maps=s.maps.clone()) for s in silhouettes]
+        change, sizes = _descent(own, center.clone(), radius, progress)
+    moved = [
+        replace(s, camera=_moved(s.camera, change[i].tolist(), float(sizes[i]))) for i, s in enumerate(silhouettes)
+    ]
+    return moved, float((change[:, :2].abs().amax(dim=1) * sizes).max())
+
+
+def _descent(
+    silhouettes: Sequence[Silhouette], center: Tensor, radius: float, progress: Progress
+) -> tuple[Tensor, Tensor]:
+    """The best change [views, 3] as in ``_limited``, and the size of each picture in pixels [views].
+
+    Adam (Kingma and Ba 2015) by hand: torch.optim takes seconds to import.
     """
     place = [_pixels_along(silhouettes, view, center, radius) for view in range(len(silhouettes))]
     sizes = center.new_tensor([max(s.camera.width, s.camera.height) for s in silhouettes])
@@ -53,9 +68,7 @@ def aligned(
         change = change.detach() - rate * slope / (1 - 0.8 ** (step + 1)) / (
             (spread / (1 - 0.95 ** (step + 1))).sqrt() + 1e-8
         )
-    found = _limited(kept)
-    moved = [replace(s, camera=_moved(s.camera, found[i].tolist(), float(sizes[i]))) for i, s in enumerate(silhouettes)]
-    return moved, float((found[:, :2].abs().amax(dim=1) * sizes).max())
+    return _limited(kept), sizes
 
 
 def _limited(change: Tensor) -> Tensor:
