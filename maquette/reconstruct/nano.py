@@ -4,8 +4,8 @@ One view: the network says for every pixel of the subject how deep its first sur
 behind it (``_nano/network.py``); the mask cuts the outline exactly. Several views with known directions: their fields
 are averaged by confidence and cut by every mask. docs/nano.md is the model's card.
 
-Options (``Settings.options``): ``flip`` = also ask for the mirrored picture and average (twice the time);
-``occupancy`` = probability from which space counts as solid (default 0.4; lower = thicker).
+Options (``Settings.options``): ``flip`` = also ask for the mirrored picture and average (default True; False is twice
+as fast); ``occupancy`` = probability from which space counts as solid (default 0.35; lower = thicker).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _prepared(network: NanoNet, view: View, settings: Settings, notes: list[str]
     level = float(settings.options.get("occupancy", THRESHOLD))
     if not 0.05 <= level <= 0.95:
         raise BadInputError(f"option 'occupancy' must lie between 0.05 and 0.95, got {level}")
-    flip = bool(settings.options.get("flip", False))
+    flip = bool(settings.options.get("flip", True))
     made = predict(network, view, mask, settings.resolution, settings.device, flip=flip, threshold=level)
     return made, placed(camera_of(view), made.crop, made.middle)
 
