@@ -20,8 +20,8 @@ $(VENV)/.run: requirements.txt constraints.txt
 	$(PY) -m pip install -q -c constraints.txt -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
-	$(PY) -m pip install -q -c constraints.txt -r requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-dev-models.txt
+	$(PY) -m pip install -q -c constraints.txt -r requirements-dev.txt -r requirements-dev-models.txt
 	@touch $@
 
 check: $(VENV)/.dev
