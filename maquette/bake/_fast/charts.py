@@ -158,7 +158,9 @@ def tidy(surface: Surface, label: Ints, rounds: int = 4) -> Ints:
         same = np.bincount(np.concatenate([i[~border], j[~border]]), minlength=len(label))
         key, count = np.unique(face * (int(label.max()) + 1) + other, return_counts=True)
         face, other = key // (int(label.max()) + 1), key % (int(label.max()) + 1)
-        turn = (count >= 2) & (same[face] <= 1) & (face % 2 == step % 2)
+        axis = sums(label, surface.normals * surface.area[:, None], int(label.max()) + 1)
+        facing = (axis[other] * surface.normals[face]).sum(axis=1) > 0
+        turn = (count >= 2) & (same[face] <= 1) & (face % 2 == step % 2) & facing
         label = label.copy()
         label[face[turn]] = other[turn]
     return connected(surface, label)

@@ -24,6 +24,7 @@ def unfit(surface: Surface, flat: Complexes, cut: Seamed) -> npt.NDArray[np.bool
     count = int(cut.chart.max()) + 1
     chart = cut.chart[cut.faces[:, 0]]
     out = np.bincount(chart, faulty(surface, flat, cut), count) > 0
+    out[cut.chart[~np.isfinite(flat)]] = True
     out[wound(flat, cut)] = True
     out |= stretch(surface, flat, cut) > MOST_STRETCH
     out[crossing(flat, cut)] = True

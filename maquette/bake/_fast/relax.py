@@ -25,6 +25,7 @@ def faulty(surface: Surface, flat: Complexes, cut: Seamed, least: float = 1e-4) 
 def mend(surface: Surface, flat: Complexes, cut: Seamed) -> Complexes:
     """[W] ``flat`` with the surroundings of faulty faces relaxed, in wider and wider rings while some remain."""
     rim = _rim_corners(cut, len(flat))
+    closed = ~np.isin(cut.chart, cut.chart[rim])  # nothing holds a chart without a border
     for rings in _RINGS:
         bad = faulty(surface, flat, cut, _SQUEEZED)
         if not bad.any():
@@ -33,7 +34,7 @@ def mend(surface: Surface, flat: Complexes, cut: Seamed) -> Complexes:
         free[cut.faces[bad]] = True
         for _ in range(rings - 1):
             free[cut.faces[free[cut.faces].any(axis=1)]] = True
-        free &= ~rim
+        free &= ~rim & ~closed
         if free.any():
             tried = _relaxed(flat, cut, free)
             flat = _better(surface, flat, tried, cut)
