@@ -73,7 +73,7 @@ def _frozen(values: npt.NDArray[Any]) -> FloatArray:
 def _unit_range(values: npt.NDArray[Any], name: str, what: str) -> FloatArray:
     """A float32 copy in [0, 1]; integers are scaled by the largest value of their type."""
     if values.dtype in (np.uint8, np.uint16):
-        return (values.astype(np.float32)) / float(np.iinfo(values.dtype).max)
+        return np.divide(values, np.float32(np.iinfo(values.dtype).max), dtype=np.float32)
     if values.dtype == bool:
         return values.astype(np.float32)
     if values.dtype.kind != "f":
@@ -87,6 +87,8 @@ def _unit_range(values: npt.NDArray[Any], name: str, what: str) -> FloatArray:
             " precision): make it again"
         )
     low, high = float(values.min()), float(values.max())
+    if values.dtype == np.float32 and low >= 0 and high <= 1:
+        return values.copy()
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         hint = "divide by 255" if 1.5 < high <= 255 and low >= 0 else "scale or clamp it first"
         raise BadImageError(f"'{name}': {what} runs from {low:.4g} to {high:.4g} but must lie in [0, 1]; {hint}")

@@ -39,19 +39,24 @@ def read_picture(path: str | os.PathLike[str], *, max_side: int = 4096) -> Pictu
     if max_side < 16:
         raise BadImageError(f"max_side must be at least 16 pixels, got {max_side}")
     with _clear_errors(source), _no_bomb_warning():
-        from PIL import Image
+        small, orientation, icc = _decoded(source, max_side)  # the decoded file is gone before floats are made of it
+    return _picture(small, orientation, icc, source)
 
-        with Image.open(source) as image:
-            width, height = image.size
-            _check_header(image, source)
-            image.draft(None, (max_side, max_side))  # a JPEG decodes at 1/2, 1/4 or 1/8; others ignore it
-            image.load()
-            small = _plain(image, max_side)
-            orientation = image.getexif().get(0x0112, 1)
-            icc = image.info.get("icc_profile")
+
+def _decoded(source: Path, max_side: int) -> tuple[Image, int, bytes | None]:
+    """The reduced picture in plain colours, its EXIF orientation and its colour profile."""
+    from PIL import Image
+
+    with Image.open(source) as image:
+        width, height = image.size
+        _check_header(image, source)
+        image.draft(None, (max_side, max_side))  # a JPEG decodes at 1/2, 1/4 or 1/8; others ignore it
+        image.load()
+        small = _plain(image, max_side)
+        orientation, icc = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
     if max(width, height) > max_side:
         log.info("%s: reduced from %d x %d so that the longer side is %d", source.name, width, height, max_side)
-    return _picture(small, orientation, icc, source)
+    return small, orientation, icc
 
 
 def _check_header(image: Image, source: Path) -> None:
@@ -69,12 +74,14 @@ def _plain(image: Image, max_side: int) -> Image:
     from PIL import Image as Pillow
 
     factor = max(1, max(image.size) // max_side)
-    strips = [strip.reduce(factor) if factor > 1 else strip for strip in _strips(image, factor)]
-    out = Pillow.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
-    top = 0
-    for strip in strips:
-        out.paste(strip, (0, top))
-        top += strip.height
+    size = (-(-image.width // factor), -(-image.height // factor))
+    out, top = None, 0
+    for strip in _strips(image, factor):
+        small = strip.reduce(factor) if factor > 1 else strip
+        out = out or Pillow.new(small.mode, size)
+        out.paste(small, (0, top))
+        top += small.height
+    assert out is not None  # a picture has at least one row
     if max(out.size) <= max_side:
         return out
     scale = max_side / max(out.size)

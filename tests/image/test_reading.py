@@ -198,17 +198,23 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
 
 
 MEASURE = """
-import resource, sys, warnings
+import sys, warnings
+from pathlib import Path
 warnings.simplefilter("error")
 from maquette.image import read_picture
 import PIL.PngImagePlugin, PIL.JpegImagePlugin, numpy
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def peak():  # of this process alone; getrusage would count what its parent had before
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+before = peak()
 picture = read_picture(sys.argv[1], max_side=int(sys.argv[2]))
-print(picture.rgb.shape[0], (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(picture.rgb.shape[0], peak() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="resource is POSIX only")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(("kind", "bound"), [("png", 800), ("jpg", 250)])
 def test_twelve_thousand_pixels_a_side(tmp_path: Path, root: Path, kind: str, bound: int) -> None:
     """144 million pixels work without a warning; memory is that of the decoded file (432 MB), for a JPEG far less."""
@@ -221,7 +227,7 @@ def test_twelve_thousand_pixels_a_side(tmp_path: Path, root: Path, kind: str, bo
     assert answer.returncode == 0, answer.stderr
     side, megabytes = (int(word) for word in answer.stdout.split())
     assert side == 2048
-    assert megabytes < bound
+    assert 10 < megabytes < bound
 
 
 @pytest.fixture(scope="module")
