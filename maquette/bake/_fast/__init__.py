@@ -17,9 +17,9 @@ from .layout import arrange
 from .relax import mend
 
 _FLATNESS = 0.045
-_TIGHTER = 0.35
+_TIGHTER = 0.55
 """Charts that do not pass are cut again for this share of the flatness."""
-_ROUNDS = 4
+_ROUNDS = 6
 _ITERATIONS = 4
 
 
