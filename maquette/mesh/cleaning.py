@@ -132,6 +132,8 @@ def _fixed(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress)
     progress.update(5, 10, "clean")
     if plan.remove_inner:
         surface, figures["inner_faces"] = without_hidden(surface, progress.part(0.5, 0.7))
+        surface, added = split(surface)  # the cut may leave faces that hang together by a vertex
+        figures["split_vertices"] += added
     if plan.close:
         surface = _closed(surface, plan.floaters, figures, progress.part(0.7, 0.9))
     figures["parts"] = surface.parts[0]
@@ -149,6 +151,7 @@ def _closed(surface: Surface, floaters: float, figures: dict[str, Any], progress
         surface, parts, faces = without_floaters(surface, floaters)  # slivers where surfaces almost coincide
         figures["floaters"] += parts
         figures["floater_faces"] += faces
+        surface, _ = outward(surface)
     return (
         _tidied(surface, figures) if filled.holes or figures["united_parts"] or figures["split_vertices"] else surface
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .surface import Surface
-from .topology import Bools, Floats, Ints, label_groups, signed_volumes
+from .topology import Bools, Floats, Ints, label_groups, part_areas, signed_volumes
 
 
 def agreed(surface: Surface) -> tuple[Surface, int]:
@@ -63,7 +63,8 @@ def outward(surface: Surface) -> tuple[Surface, int]:
     parts, labels = surface.parts
     volumes = signed_volumes(surface.points, surface.faces, labels, parts)
     inside = _nested(surface, labels, np.abs(volumes))
-    wrong = np.where(inside, volumes > 0, volumes < 0)
+    flat = np.abs(volumes) <= _NOTHING * part_areas(surface.points, surface.faces, labels, parts) ** 1.5
+    wrong = np.where(inside, volumes > 0, volumes < 0) & ~flat
     flip = wrong[labels]
     return surface.flipped(flip), int(flip.sum())
 
@@ -79,12 +80,15 @@ def _nested(surface: Surface, labels: Ints, volumes: Floats) -> Bools:
     corner = surface.points[surface.faces]
     low = np.minimum.reduceat(corner.min(axis=1)[order], start)
     high = np.maximum.reduceat(corner.max(axis=1)[order], start)
-    for part in range(parts):
+    closed = np.ones(parts, bool)
+    closed[labels[surface.edges.open_halves() // 3]] = False
+    for part in np.flatnonzero(closed).tolist():
         own = order[start[part] : start[part + 1] if part + 1 < parts else None]
-        spread = corner[own[np.linspace(0, len(own) - 1, min(len(own), _PROBES)).astype(int)], 0]
+        corners = np.unique(surface.faces[own])
+        spread = surface.points[corners[np.linspace(0, len(corners) - 1, min(len(corners), _PROBES)).astype(int)]]
         around = [
-            k for k in range(parts)
-            if volumes[k] > volumes[part] and (low[k] <= low[part]).all() and (high[k] >= high[part]).all()
+            k for k in np.flatnonzero(closed & (volumes > volumes[part])).tolist()
+            if (low[k] <= low[part]).all() and (high[k] >= high[part]).all()
         ]  # fmt: skip
         # A part that passes through the other one's surface is no cavity: every probe must lie inside.
         within = [_holds(corner[labels == k], spread) for k in around]
@@ -97,6 +101,8 @@ def _holds(corner: Floats, probes: Floats) -> bool:
     return all(abs(winding_number(corner, probe)) > 0.5 for probe in probes)
 
 
+_NOTHING = 1e-7
+"""A part with less volume than this share of area^1.5 has no side that is outside: it is left as it is."""
 _PROBES = 24
 _MANY_PARTS = 64
 """Above this many parts nesting is not looked at: it is rubble, not a design."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .surface import Surface
-from .topology import COLLINEAR, Bools, Edges, Floats, Ints, compacted, fans, weld_equal
+from .topology import COLLINEAR, Edges, Floats, Ints, compacted, face_crosses, fans, weld_equal
 
 _LEAST, _MOST = 16 * COLLINEAR, 1e-4
 """How far a fan moves away from the vertex it shared: shares of the mesh's size."""
@@ -76,15 +76,14 @@ def split(surface: Surface) -> tuple[Surface, int]:
     """
     added = 0
     for _ in range(_TRIES):
-        links = paired_halves(surface, surface.edges)
-        surface, count = _unfanned(surface, links)
+        surface, count = _unfanned(surface, paired_halves(surface, surface.edges))
         added += count
-        crowded = surface.edges.count > 2
-        if not crowded.any():
-            return surface, added
-        # Both ends of such an edge have one fan that meets itself again at the edge: give one side a vertex between.
-        surface = _parted(surface, crowded)
-        added += 1
+        # Both ends of an edge may have one fan each that meets itself again at the edge: then one side gets a vertex
+        # in between.
+        surface, count = _parted(surface)
+        added += count
+        if count == 0:
+            break
     return surface, added
 
 
@@ -107,25 +106,27 @@ def _unfanned(surface: Surface, links: Ints) -> tuple[Surface, int]:
     return replace(surface, points=points, faces=vertex[fan].reshape(-1, 3)), len(extra)
 
 
-def _parted(surface: Surface, crowded: Bools) -> Surface:
-    """One pair of faces at each crowded edge is cut in two by a vertex between the ends, pushed into the faces.
+def _parted(surface: Surface) -> tuple[Surface, int]:
+    """At each edge that several pairs of faces (or single faces) share, one of them is cut in two by a new vertex.
 
-    A face takes part at one edge only; the caller asks again for the others.
+    A face takes part once; ``split`` asks again for the others.
     """
-    links = paired_halves(surface, surface.edges)
-    edge = surface.edges.edge[links[:, 0]]
-    todo, busy, seen = [], set(), set()
-    for row in np.flatnonzero(crowded[edge]).tolist():
-        one, two = links[row].tolist()
-        if edge[row] in seen or one // 3 in busy or two // 3 in busy:
-            continue
-        seen.add(edge[row])
-        busy |= {one // 3, two // 3}
-        todo.append((one, two))
-    lonely = np.flatnonzero(crowded[surface.edges.edge])
-    if not todo:  # nothing pairs up at these edges: cut single faces
-        todo = [(int(lonely[0]), -1)]
-    return _with_midpoints(surface, todo)
+    edges = surface.edges
+    partner = np.full(surface.faces.size, -1, np.int64)
+    links = paired_halves(surface, edges)
+    partner[links[:, 0]], partner[links[:, 1]] = links[:, 1], links[:, 0]
+    leader = (partner < 0) | (np.arange(len(partner)) < partner)
+    sharers = np.bincount(edges.edge[leader], minlength=len(edges.count))
+    todo: list[tuple[int, int]] = []
+    busy: set[int] = set()
+    seen: set[int] = set()
+    for half in np.flatnonzero(leader & (sharers > 1)[edges.edge]).tolist():
+        edge, faces = int(edges.edge[half]), {half // 3, int(partner[half]) // 3 if partner[half] >= 0 else half // 3}
+        if edge not in seen and not faces & busy:
+            seen.add(edge)
+            busy |= faces
+            todo.append((half, int(partner[half])))
+    return (_with_midpoints(surface, todo), len(todo)) if todo else (surface, 0)
 
 
 def _with_midpoints(surface: Surface, todo: list[tuple[int, int]]) -> Surface:
@@ -171,14 +172,26 @@ def distinct(surface: Surface) -> tuple[Surface, int]:
 
 
 def _nudged(surface: Surface, fan: Ints, owner: Ints, extra: Ints) -> Floats:
-    """[N, 3] places for the fans ``extra``: their vertex, moved a little towards the middle of their faces."""
+    """[N, 3] places for the fans ``extra``: their vertex, moved a little towards the middle of their faces; where that
+    is the vertex itself, against their normal."""
+    count = len(owner)
     middle = np.repeat(surface.points[surface.faces].mean(axis=1), 3, axis=0)
-    weight = np.maximum(np.bincount(fan, minlength=len(owner)), 1)
-    total = np.stack([np.bincount(fan, middle[:, k], len(owner)) for k in range(3)], axis=1)
+    normal = np.repeat(face_crosses(surface.points, surface.faces), 3, axis=0)
     at = surface.points[owner[extra]]
-    way = (total / weight[:, None])[extra] - at
+    way = _summed(fan, middle, count)[extra] / np.maximum(np.bincount(fan, minlength=count), 1)[extra, None] - at
+    outside = _summed(fan, normal, count)[extra]
+    reach = np.sqrt(np.linalg.norm(outside, axis=1, keepdims=True))
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    way = np.where(length > 0.02 * reach, way, -outside / np.maximum(reach, np.finfo(float).tiny))
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    way = np.where(length > 0, way, np.full(3, 1e-3 * surface.scale))
     length = np.linalg.norm(way, axis=1, keepdims=True)
     scale = surface.scale
     least = np.minimum(_LEAST * scale, 0.5 * length)
     step = np.clip(0.02 * length, least, _MOST * scale)
-    return at + way / np.maximum(length, np.finfo(float).tiny) * step
+    return at + way / length * step
+
+
+def _summed(index: Ints, values: Floats, count: int) -> Floats:
+    """[count, 3] rows of ``values`` added up by ``index``."""
+    return np.stack([np.bincount(index, values[:, k], count) for k in range(3)], axis=1)
