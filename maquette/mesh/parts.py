@@ -9,6 +9,7 @@ from ..errors import BadMeshError
 from .surface import Surface, table_of
 from .topology import (
     Bools,
+    Floats,
     Ints,
     compacted,
     face_groups,
@@ -82,24 +83,48 @@ def without_collapsed(surface: Surface) -> tuple[Surface, int]:
 
 
 def without_doubles(surface: Surface) -> tuple[Surface, int]:
-    """One face where several lie on the same three vertices; none where they form a fin on a surface closed without it.
+    """One face where several lie on the same three vertices; none where they cancel.
 
-    A fin is a pair of faces back to back whose edges have an even number of other faces: it encloses nothing.
+    Faces cancel that lie back to back, as many one way as the other, in a wall between bodies or a fin on a surface
+    that is closed without it: around such a wall the single faces are even in number. A mesh that is two-sided all over (or
+    in a patch) has none or an odd number there, and keeps one side.
     """
     group, size = face_groups(surface.faces)
     if len(size) == len(group):
         return surface, 0
+    way = _ways(surface.faces)
+    balance = np.bincount(group, way, len(size))
     first = np.full(len(size), len(group))
-    np.minimum.at(first, group, np.arange(len(group)))
-    one_each = surface.faces[first]
-    edges = find_edges(one_each)
-    others = (edges.count - 1)[edges.edge].reshape(-1, 3)
-    fin = (size % 2 == 0) & ((others % 2 == 0).sum(axis=1) >= 2)
+    usual = way * np.sign(balance)[group] >= 0
+    np.minimum.at(first, group[usual], np.flatnonzero(usual))
+    gone = _cancelling(surface.faces[first], balance == 0)
     keep = np.zeros(len(group), bool)
-    keep[first[~fin]] = True
+    keep[first[~gone]] = True
     if not keep.any():
         keep[first] = True
     return surface.kept(keep), int((~keep).sum())
+
+
+def _ways(faces: Ints) -> Floats:
+    """[F] 1 when a face runs through its vertices in ascending cyclic order, else -1."""
+    a, b, c = faces[:, 0], faces[:, 1], faces[:, 2]
+    return np.where((a < b).astype(int) + (b < c) + (c < a) == 2, 1.0, -1.0)
+
+
+def _cancelling(faces: Ints, even: Bools) -> Bools:
+    """[G] which of the back-to-back groups ``even`` go, decided for whole walls by the single faces round them.
+
+    faces: [G, 3] one face per group.
+    """
+    edges = find_edges(faces)
+    owner = np.arange(3 * len(faces)) // 3
+    single = np.bincount(edges.edge, ~even[owner], len(edges.count))
+    vote = np.where(single == 0, 0.0, np.where(single % 2 == 0, 1.0, -1.0))[edges.edge]
+    halves = edges.order[even[owner[edges.order]]]
+    joined = edges.edge[halves[1:]] == edges.edge[halves[:-1]]
+    walls, wall = label_groups(np.stack([owner[halves[1:]], owner[halves[:-1]]], axis=1)[joined], len(faces))
+    votes = np.bincount(wall[owner], vote * even[owner], walls)
+    return even & (votes > 0)[wall]
 
 
 def without_floaters(surface: Surface, share: float) -> tuple[Surface, int, int]:
