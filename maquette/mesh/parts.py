@@ -86,8 +86,8 @@ def without_doubles(surface: Surface) -> tuple[Surface, int]:
     """One face where several lie on the same three vertices; none where they cancel.
 
     Faces cancel that lie back to back, as many one way as the other, in a wall between bodies or a fin on a surface
-    that is closed without it: around such a wall the single faces are even in number. A mesh that is two-sided all over (or
-    in a patch) has none or an odd number there, and keeps one side.
+    that is closed without it: around such a wall the single faces are even in number. A mesh that is two-sided all over
+    (or in a patch) has none or an odd number there, and keeps one side.
     """
     group, size = face_groups(surface.faces)
     if len(size) == len(group):
