@@ -12,8 +12,8 @@ from .flatten import Complexes
 from .packing import Mask, pack, shelves
 
 _ANGLES = 24
-_CELLS = (128, 576)
-_CHART_CELLS = 26
+_CELLS = (128, 608)
+_CHART_CELLS = 32
 """The whole atlas is packed on a bitmap of which a chart takes about ``_CHART_CELLS`` squared, within these sides."""
 _EXPECTED = 0.66
 
