@@ -22,7 +22,7 @@ async function open(browser) {
 }
 
 async function idle(page, before) {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 800; i++) {
     const queue = await (await fetch(`${job.url}/queue`)).json();
     const history = Object.keys(await (await fetch(`${job.url}/history`)).json()).length;
     if (history > before && !queue.queue_running.length && !queue.queue_pending.length) return true;
@@ -67,6 +67,7 @@ async function one(page, name) {
   await page.waitForTimeout(job.small ? 2500 : 6000); // software WebGL draws slowly
   const drawn = await page.evaluate(() => [...document.querySelectorAll('canvas')].map((c) => [c.width, c.height]));
   await page.screenshot({ path: `${job.out}/${name}-done.png` });
+  await page.evaluate(() => app.graph.clear()); // ends the 3D viewers, which draw without a pause
   return { missing, overlaps, sent, done, drawn };
 }
 
