@@ -65,7 +65,8 @@ def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -
     progress.update(0.85, 1, "project photos")
     appearance = _appearance(mesh, there, found, scale, center, settings.device)
     progress.update(1, 1, "reconstructed")
-    return Reconstruction(mesh, appearance, there, SPEC.name, tuple(notes), _figures(found, settings))
+    figures = _figures(found, settings) | {"scale": scale, "center": [float(c) for c in center]}
+    return Reconstruction(mesh, appearance, there, SPEC.name, tuple(notes), figures)
 
 
 def _prepared(network: NanoNet, view: View, settings: Settings, notes: list[str]) -> tuple[Prediction, Place]:

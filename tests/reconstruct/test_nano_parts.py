@@ -64,6 +64,17 @@ def test_a_loose_part_is_moved_until_it_touches() -> None:
     np.testing.assert_allclose(b[:, 6:, 0] - a[:, 6:, 0], 0.1, atol=1e-6)
 
 
+def test_many_loose_parts_all_arrive() -> None:
+    """A comb whose teeth hang at random depths: afterwards every tooth overlaps the bar."""
+    valid = np.zeros((8, 61), bool)
+    valid[:3], valid[3:, ::2] = True, True
+    starts = np.zeros((8, 61, 1), np.float32)
+    starts[3:] += np.random.default_rng(2).uniform(0.2, 0.6, (1, 61, 1)).astype(np.float32)
+    a, b = joined(starts, starts + 0.1, valid, 0.03)
+    teeth = a[3, ::2, 0], b[3, ::2, 0]
+    assert (np.minimum(teeth[1], 0.1) - np.maximum(teeth[0], 0.0) > 0.02).all()
+
+
 def test_parts_apart_in_the_mask_and_parts_that_touch_stay() -> None:
     valid = np.ones((4, 9), bool)
     valid[:, 4] = False

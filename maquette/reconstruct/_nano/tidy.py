@@ -48,7 +48,7 @@ def joined(
     index = np.full(valid.size, -1)
     index[flat] = np.arange(len(flat))
     pairs = _neighbours(index.reshape(valid.shape))
-    label = _components(len(flat), pairs[_gap(a, b, pairs, 0.0) <= -overlap / 2])
+    label = _components(len(flat), pairs[_gap(a, b, pairs) <= -overlap / 2])
     shift = _shifts(a, b, pairs, label, overlap)
     out = []
     for ends, own in ((starts, a), (stops, b)):
@@ -59,24 +59,21 @@ def joined(
 
 
 def _neighbours(index: Labels) -> Labels:
-    """[E, 2] pairs of pixels side by side or diagonal, both valid (index >= 0)."""
+    """[E, 2] pairs of pixels side by side, both valid (index >= 0); across a mere corner the field is mostly empty."""
     pairs = []
     height, width = index.shape
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        here = index[: height - dy, max(0, -dx) : width - max(0, dx)]
-        there = index[dy:, max(0, dx) : width + min(0, dx)]
+    for dy, dx in ((0, 1), (1, 0)):
+        here, there = index[: height - dy, : width - dx], index[dy:, dx:]
         both = (here >= 0) & (there >= 0)
         pairs.append(np.stack([here[both], there[both]], axis=1))
     return np.concatenate(pairs)
 
 
-def _gap(a: FloatArray, b: FloatArray, pairs: Labels, shift: FloatArray | float) -> FloatArray:
-    """[E] least distance between a piece of one pixel and a piece of the other, the second moved by ``shift``;
-    negative = they overlap by that much."""
+def _gap(a: FloatArray, b: FloatArray, pairs: Labels) -> FloatArray:
+    """[E] least distance between a piece of one pixel and a piece of the other; negative = they overlap."""
     i, j = pairs[:, 0], pairs[:, 1]
-    move = np.asarray(shift).reshape(-1, 1, 1)
-    below = a[j][:, None, :] + move - b[i][:, :, None]
-    above = a[i][:, :, None] - b[j][:, None, :] - move
+    below = a[j][:, None, :] - b[i][:, :, None]
+    above = a[i][:, :, None] - b[j][:, None, :]
     return np.asarray(np.nanmin(np.maximum(below, above), axis=(1, 2)))
 
 
@@ -100,17 +97,17 @@ def _shifts(a: FloatArray, b: FloatArray, pairs: Labels, label: Labels, overlap:
         across = np.where(swap[:, None], across[:, ::-1], across)  # the second one is the smaller: it moves
         move = _meeting(a, b, across, shift, overlap)
         order = np.argsort(np.abs(move), kind="stable")
-        parent, touched, merged = np.arange(len(size)), np.zeros(len(size), bool), False
+        parent, moved, met = np.arange(len(size)), np.zeros(len(size), bool), np.zeros(len(size), bool)
         for e in order:
             if abs(move[e]) > FARTHEST:
                 break
             big, small = label[across[e, 0]], label[across[e, 1]]
-            if touched[big] or touched[small]:
-                continue
-            touched[small], touched[big] = True, True
+            if moved[big] or moved[small] or met[small]:
+                continue  # next round, from where they are then
+            moved[small], met[big] = True, True
             shift[label == small] += move[e]
-            parent[small], merged = big, True
-        if not merged:
+            parent[small] = big
+        if not moved.any():
             break
         label = parent[label]
         label = np.unique(label, return_inverse=True)[1].astype(np.int64)
