@@ -5,42 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from . import built, living, things
+from . import animals, buildings, furniture, held_out, people, plants, things, vehicles
 from . import layout as at
 from .builder import Builder, Scene
 
 Family = Callable[[Builder, Random], None]
 
 FAMILIES: dict[str, tuple[Family, float]] = {
-    "blobs": (living.blobs, 0.7),
-    "quadruped": (living.quadruped, 1.6),
-    "person": (living.person, 1.8),
-    "bird": (living.bird, 0.8),
-    "insect": (living.insect, 0.6),
-    "plant": (living.plant, 1.2),
-    "tree": (living.tree, 0.8),
-    "bust": (living.bust, 1.0),
-    "chair": (things.chair, 1.2),
-    "table": (things.table, 0.9),
-    "cabinet": (things.cabinet, 0.9),
+    "blobs": (people.blobs, 0.7),
+    "quadruped": (animals.quadruped, 1.6),
+    "person": (people.person, 1.8),
+    "bird": (animals.bird, 0.8),
+    "insect": (animals.insect, 0.6),
+    "plant": (plants.plant, 1.2),
+    "tree": (plants.tree, 0.8),
+    "bust": (people.bust, 1.0),
+    "chair": (furniture.chair, 1.2),
+    "table": (furniture.table, 0.9),
+    "cabinet": (furniture.cabinet, 0.9),
     "vessel": (things.vessel, 1.1),
     "tool": (things.tool, 0.9),
-    "lamp": (things.lamp, 0.8),
+    "lamp": (furniture.lamp, 0.8),
     "frame": (things.frame, 0.8),
     "crown": (things.crown, 0.4),
     "food": (things.food, 0.6),
     "csg": (things.csg, 1.3),
     "prop": (things.prop, 0.8),
-    "house": (built.house, 1.1),
-    "castle": (built.castle, 1.0),
-    "vehicle": (built.vehicle, 1.3),
-    "ship": (built.ship, 1.0),
-    "robot": (built.robot, 1.3),
-    "rocks": (built.rocks, 0.5),
+    "house": (buildings.house, 1.1),
+    "castle": (buildings.castle, 1.0),
+    "vehicle": (vehicles.vehicle, 1.3),
+    "ship": (vehicles.ship, 1.0),
+    "robot": (vehicles.robot, 1.3),
+    "rocks": (buildings.rocks, 0.5),
 }
 """Trained on: name -> (maker, share)."""
 
-HELD_OUT: dict[str, Family] = {"aircraft": built.aircraft, "bicycle": built.bicycle, "mushroom": built.mushroom}
+HELD_OUT: dict[str, Family] = {
+    "aircraft": held_out.aircraft,
+    "bicycle": held_out.bicycle,
+    "mushroom": held_out.mushroom,
+}
 """Never trained on."""
 
 
