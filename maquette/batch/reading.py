@@ -18,7 +18,7 @@ def glb_json(path: Path) -> dict[str, Any]:
         text = stream.read(min(length, 64 << 20))
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 
@@ -26,10 +26,16 @@ def glb_json(path: Path) -> dict[str, Any]:
 def report_of(folder: Path) -> dict[str, Any]:
     """The mesh report (``asset.extras.maquette.mesh``) of the first GLB in ``folder`` that has one, else empty."""
     for path in sorted(folder.glob("*.glb")):
-        extras = (glb_json(path).get("asset") or {}).get("extras") or {}
-        ours = extras.get("maquette") if isinstance(extras, dict) else None
-        if isinstance(ours, dict):
-            report = ours.get("mesh", ours)
-            if isinstance(report, dict) and "faces" in report:
-                return report
+        ours = _inner(glb_json(path), "asset", "extras", "maquette")
+        report = ours.get("mesh", ours)
+        if isinstance(report, dict) and "faces" in report:
+            return report
     return {}
+
+
+def _inner(tree: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The object at the end of the path ``names``; an empty one when any step is missing or no object."""
+    for name in names:
+        value = tree.get(name)
+        tree = value if isinstance(value, dict) else {}
+    return tree

@@ -19,6 +19,12 @@ from ..errors import BadMeshError
 
 COLOR, CONFIDENCE = "_MAQUETTE_COLOR", "_CONFIDENCE"
 _JSON = 0x4E4F534A
+_LISTS = (
+    "accessors", "animations", "bufferViews", "buffers", "cameras", "images", "materials", "meshes", "nodes",
+    "samplers", "scenes", "skins", "textures",
+)  # fmt: skip
+_MOST_VALUES = 1 << 28
+"""Elements of one accessor: 268 million, five times the largest reconstruction met."""
 
 
 def split_glb(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -28,11 +34,39 @@ def split_glb(data: bytes) -> tuple[dict[str, Any], bytes]:
     total, length, kind = struct.unpack_from("<I", data, 8)[0], *struct.unpack_from("<II", data, 12)
     if total > len(data) or kind != _JSON or 20 + length > len(data):
         raise BadMeshError(f"the GLB is cut off: its header promises {total} bytes, {len(data)} are there")
+    return parsed(data[20 : 20 + length]), data[20 + length :]
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    """The glTF tree in ``text``, every list that the readers walk through being a list of objects.
+
+    Raises BadMeshError when it is no JSON, when one of those has another shape, or when an accessor claims more values
+    than any file of ours could need (the reader would fill the memory with zeros for it).
+    """
     try:
-        tree = json.loads(data[20 : 20 + length])
-    except ValueError as error:
-        raise BadMeshError(f"the GLB's JSON part cannot be read: {error}") from error
-    return tree, data[20 + length :]
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadMeshError(f"its glTF part is no JSON that can be read: {error}") from error
+    if not isinstance(tree, dict):
+        raise BadMeshError(f"its glTF part is a {type(tree).__name__} where an object is needed; the file is damaged")
+    for name in _LISTS:
+        _need_objects(tree, name, name)
+    for index, mesh in enumerate(tree.get("meshes", [])):
+        _need_objects(mesh, "primitives", f"meshes[{index}].primitives")
+        for primitive in mesh.get("primitives", []):
+            if not isinstance(primitive.get("attributes", {}), dict):
+                raise BadMeshError(f"meshes[{index}]: attributes is no object; the file is damaged")
+    for index, accessor in enumerate(tree.get("accessors", [])):
+        count = accessor.get("count", 0)
+        if not isinstance(count, int) or not 0 <= count <= _MOST_VALUES:
+            raise BadMeshError(f"accessors[{index}]: a count of {str(count)[:40]} cannot be right; the file is damaged")
+    return tree
+
+
+def _need_objects(tree: dict[str, Any], name: str, where: str) -> None:
+    values = tree.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise BadMeshError(f"{where} is no list of objects; the file is damaged")
 
 
 def joined_glb(tree: dict[str, Any], rest: bytes) -> bytes:
@@ -44,12 +78,14 @@ def joined_glb(tree: dict[str, Any], rest: bytes) -> bytes:
 
 
 def _attributes(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    return [p["attributes"] for mesh in tree.get("meshes", []) for p in mesh["primitives"] if "attributes" in p]
+    """Of every primitive of a tree that came through ``parsed`` or from the exporter."""
+    primitives = [p for mesh in tree.get("meshes", []) for p in mesh.get("primitives", [])]
+    return [p["attributes"] for p in primitives if "attributes" in p]
 
 
 def colors_hidden(tree: dict[str, Any]) -> dict[str, Any]:
     """``tree`` with COLOR_0 under our custom name, unless a compressed primitive refers to it by its own."""
-    if "KHR_draco_mesh_compression" in tree.get("extensionsUsed", []):
+    if "KHR_draco_mesh_compression" in str(tree.get("extensionsUsed")):
         return tree
     for attributes in _attributes(tree):
         if "COLOR_0" in attributes:

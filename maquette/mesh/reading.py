@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..data import Material, Mesh, Texture
-from ..errors import BadMeshError, MissingError
+from ..errors import BadMeshError, MaquetteError, MissingError
 from .atlas import packed
 from .color import to_linear
-from .gltf import COLOR, CONFIDENCE, as_floats, colors_hidden, joined_glb, split_glb
+from .gltf import COLOR, CONFIDENCE, as_floats, colors_hidden, joined_glb, parsed, split_glb
 from .materials import factors_of, textures_of
 
 FORMATS = (".glb", ".gltf", ".obj", ".ply", ".stl", ".3mf", ".off")
@@ -49,39 +49,42 @@ def read_mesh(path: Path | str) -> Mesh:
         raise BadMeshError(f"{path.name}: a '{suffix}' file cannot be read; one of {', '.join(FORMATS)} is needed")
     if path.stat().st_size == 0:
         raise BadMeshError(f"{path.name} is an empty file; the program that wrote it failed")
-    pieces = _pieces(_loaded(path, suffix), suffix)
-    if not pieces:
+    source = _source(path, suffix)
+    try:
+        with np.errstate(all="ignore"):  # damaged numbers may overflow; whoever uses the mesh checks that it is finite
+            pieces = _pieces(_loaded(source, path, suffix), suffix)
+            mesh = _one(pieces) if pieces else None
+    except (MaquetteError, MemoryError):
+        raise
+    except Exception as error:  # a parser fed with a broken file, or a picture in it, may raise anything
+        raise BadMeshError(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
+    if mesh is None:
         raise BadMeshError(f"{path.name} holds no triangles (only points, lines or nothing at all)")
-    return _one(pieces)
+    return mesh
 
 
-def _loaded(path: Path, suffix: str) -> Any:
-    """trimesh's scene or mesh; whatever goes wrong inside it means that the file is not sound."""
+def _loaded(source: io.BytesIO, path: Path, suffix: str) -> Any:
+    """trimesh's scene or mesh."""
     try:
         import trimesh
     except ImportError as error:
         raise MissingError("reading meshes needs trimesh: pip install trimesh") from error
-    source, resolver = _source(path, suffix), trimesh.resolvers.FilePathResolver(str(path))
+    resolver = trimesh.resolvers.FilePathResolver(str(path))
     options: dict[str, Any] = {"maintain_order": True} if suffix == ".obj" else {}
-    try:
-        return trimesh.load(source, file_type=suffix[1:], resolver=resolver, process=False, **options)
-    except MemoryError:
-        raise
-    except Exception as error:  # a parser fed with a broken file may raise anything
-        raise BadMeshError(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
+    return trimesh.load(source, file_type=suffix[1:], resolver=resolver, process=False, **options)
 
 
 def _source(path: Path, suffix: str) -> io.BytesIO:
     """The bytes, with glTF's vertex colours under a name that keeps them exact."""
     data = path.read_bytes()
-    if suffix == ".glb":
-        tree, rest = split_glb(data)
-        data = joined_glb(colors_hidden(tree), rest)
-    elif suffix == ".gltf":
-        try:
-            data = json.dumps(colors_hidden(json.loads(data))).encode()
-        except ValueError as error:
-            raise BadMeshError(f"{path.name} is no JSON and so no glTF: {error}") from error
+    try:
+        if suffix == ".glb":
+            tree, rest = split_glb(data)
+            data = joined_glb(colors_hidden(tree), rest)
+        elif suffix == ".gltf":
+            data = json.dumps(colors_hidden(parsed(data))).encode()
+    except BadMeshError as error:
+        raise BadMeshError(f"{path.name}: {error}") from error
     return io.BytesIO(data)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mesh_shapes import box, is_closed_manifold, soup, sphere, torus, volume
 
@@ -289,6 +289,7 @@ def test_broken_files_are_errors_with_the_name(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
+@example(seed=116)
 def test_a_damaged_glb_never_crashes_the_reader(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     """Random bytes overwritten: either a mesh or a BadMeshError, never another exception."""
     folder = tmp_path_factory.mktemp("fuzz")
