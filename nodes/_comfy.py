@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +17,18 @@ _DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 def register_model_folders() -> None:
-    """Make the folder of every backend with weights known (``models/triposr`` ...), so that ``extra_model_paths.yaml``
-    can move it; a key that ComfyUI has already is left as it is."""
+    """Make the folder of every backend with weights known (``models/triposr`` ...). What ``extra_model_paths.yaml``
+    said of it before stays first."""
     import folder_paths
 
-    from ..maquette import depth, reconstruct, segment
     from ..maquette.backends import discover
+    from ..maquette.weights import STAGES
 
-    for stage in (segment, depth, reconstruct):
-        for module in discover(stage.__name__, list(stage.__path__)).values():
+    for stage in STAGES:
+        package = importlib.import_module(f"..maquette.{stage}", __package__)
+        for module in discover(package.__name__, list(package.__path__)).values():
             key = module.SPEC.folder or module.SPEC.name
-            if module.SPEC.weights and key not in folder_paths.folder_names_and_paths:
+            if module.SPEC.weights:
                 folder_paths.add_model_folder_path(key, str(Path(folder_paths.models_dir) / key))
 
 

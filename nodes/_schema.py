@@ -11,6 +11,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..maquette.errors import BadInputError
+from ._comfy import model_folders
 
 TRIMESH = io.Custom("TRIMESH")
 """Community packs' ``trimesh.Trimesh`` socket."""
@@ -62,7 +63,7 @@ def backend_input(stage: Any, name: str, what: str) -> Any:
         name,
         options=["auto", *stage.names()],
         default="auto",
-        tooltip=f"{what} auto = the best one that can run here. {backend_list(stage)}",
+        tooltip=f"{what} auto = the best one that can run here.\n{backend_list(stage)}",
     )
 
 
@@ -73,9 +74,11 @@ def backend_list(stage: Any) -> str:
 
 def _state(stage: Any, name: str) -> str:
     from ..maquette.backends import discover, missing_reason
+    from ..maquette.weights import searching
 
     module = discover(stage.__name__, list(stage.__path__))[name]
-    reason = missing_reason(module)
+    with searching(model_folders):
+        reason = missing_reason(module)
     return f"UNAVAILABLE, {reason}" if reason else str(module.SPEC.title)
 
 

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from comfy_api.latest import io
 
-from ..maquette.data import DepthMap, FloatArray
-from ._comfy import at_home, give_back, job, make_room, need_of
+from ..maquette.data import DepthMap, FloatArray, View
+from ..maquette.errors import BadInputError, BadViewsError
+from ._comfy import at_home, give_back, job
 from ._comfy import device as pick_device
-from ._pictures import image_tensor
+from ._pictures import image_tensor, pictures
 from ._schema import VIEWS, backend_input, device_input, schema
 from .image import views as checked
 
 
 class EstimateDepth(io.ComfyNode):
-    """Prepared views -> depth pictures."""
+    """Prepared views, or whole pictures -> depth pictures."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,7 +31,13 @@ class EstimateDepth(io.ComfyNode):
             " and the shading.",
             search_aliases=["depth map", "disparity"],
             inputs=[
-                VIEWS.Input("views", tooltip="From Prepare Image or Gather Views."),
+                VIEWS.Input("views", optional=True, tooltip="From Prepare Image or Gather Views."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="In place of views: the whole picture, for a model that sees all of it (Depth Anything)."
+                    " Its depth, as Segment's prior, guides the cut-out.",
+                ),
                 backend_input(depth, "method", "How to estimate the depth."),
                 device_input(),
             ],
@@ -43,18 +50,34 @@ class EstimateDepth(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views: Any, method: str = "auto", device: str = "auto") -> io.NodeOutput:
+    def execute(
+        cls, views: Any = None, method: str = "auto", device: str = "auto", image: Any = None
+    ) -> io.NodeOutput:
         from ..maquette import depth
 
-        found, on, progress = checked(views), pick_device(device), job()
-        make_room(on, need_of(depth.load(method).SPEC, found[0].rgb.shape[0]))
-        shown = []
-        for index, view in enumerate(found):
-            window = progress.part(index / len(found), (index + 1) / len(found))
-            with at_home():
+        on, progress = pick_device(device), job()
+        with at_home():
+            found = _views(views, image, depth.load(method))
+            shown = []
+            for index, view in enumerate(found):
+                window = progress.part(index / len(found), (index + 1) / len(found))
                 shown.append(nearness(depth.estimate(view, method, device=on, progress=window)))
         give_back(on)
         return io.NodeOutput(image_tensor(shown))
+
+
+def _views(views: Any, image: Any, backend: Any) -> tuple[View, ...]:
+    """The views socket, or each picture as a view of which nothing is masked out."""
+    if (views is None) == (image is None):
+        raise BadViewsError("connect either views or image: views from Prepare Image, image for the whole picture")
+    if image is None:
+        return checked(views)
+    if not getattr(backend, "WHOLE_PICTURE", False):
+        raise BadInputError(
+            f"method: '{backend.SPEC.name}' needs the object's outline: connect views in place of image, or choose a"
+            " model that sees the whole picture (Depth Anything)"
+        )
+    return tuple(View(p.rgb, np.ones(p.rgb.shape[:2], np.float32), name=p.name) for p in pictures(image))
 
 
 def nearness(found: DepthMap) -> FloatArray:

@@ -184,7 +184,8 @@ def _folder_paths(state: State) -> Any:
     module.get_folder_paths = lambda key: module.folder_names_and_paths[key][0]
 
     def add(key: str, path: str) -> None:
-        module.folder_names_and_paths.setdefault(key, ([], set()))[0].append(path)
+        known = module.folder_names_and_paths.setdefault(key, ([], set()))[0]
+        known.extend([] if path in known else [path])
 
     module.add_model_folder_path = add
 
