@@ -18,7 +18,7 @@ from .samples import Array, Cloud, sample_cloud, similarity_scale
 SAMPLES, MIDDLE, COARSE = 6000, 2000, 500
 """Points a mesh for judging, for the last alignment, and for sifting first guesses."""
 LOOSE = 30.0
-"""Degrees that a refinement may turn away from a prior; beyond that the prior is kept."""
+"""Degrees that a refinement may turn away from a prior at most, and then only if everything agrees there."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ def register_clouds(
 
 def _from_prior(source: Cloud, target: Cloud, prior: Array, progress: Progress) -> Registration:
     best, method = prior, "prior"
-    mark = score(source, target, prior)
+    named = mark = score(source, target, prior)
     for start in (prior, _matched_boxes(source, target, prior)):
         progress.check()
         transform = _finished(source, target, start)
         reached = score(source, target, transform)
-        near = rotation_angle(transform, prior) < LOOSE and _allowed(transform)
-        if near and _better(reached, mark):
+        turn = rotation_angle(transform, prior)
+        if _allowed(transform) and _earned(turn, reached, named) and _better(reached, mark):
             best, mark, method = transform, reached, "prior + icp"
     return Registration(best, mark.fitness, mark.rmse / target.size, method)
 
@@ -105,6 +105,16 @@ def _better(new: Score, old: Score) -> bool:
     if new.fitness < old.fitness - 0.005:
         return False
     return new.fitness > old.fitness + 0.01 or new.rmse < 0.97 * old.rmse
+
+
+def _earned(turn: float, new: Score, old: Score) -> bool:
+    """A turn of ``turn`` degrees away from the prior must remove at least turn / LOOSE of what disagrees at the prior.
+
+    Two flattened balls agree better when they are turned until their long axes meet, but are no better understood:
+    the direction that somebody named weighs more than such a gain.
+    """
+    price = turn / LOOSE
+    return 1.0 - new.fitness <= (1.0 - price) * (1.0 - old.fitness) or new.rmse <= (1.0 - price) * old.rmse
 
 
 def _allowed(transform: Array) -> bool:
