@@ -122,7 +122,7 @@ def test_estimate_depth_takes_a_whole_picture_for_a_model_that_sees_all_of_it(
 ) -> None:
     """That is how depth guides Segment, which comes before Prepare Image; the relief needs an outline and says so."""
     image = torch.rand(2, 40, 64, 3)
-    with pytest.raises(ValueError, match="relief.*outline"):
+    with pytest.raises(ValueError, match=r"relief.*outline"):
         node("MaquetteEstimateDepth").execute(image=image, method="relief")
     for given in ({}, {"image": image, "views": ()}):
         with pytest.raises(ValueError, match="views or image"):
