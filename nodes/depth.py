@@ -50,9 +50,7 @@ class EstimateDepth(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, views: Any = None, method: str = "auto", device: str = "auto", image: Any = None
-    ) -> io.NodeOutput:
+    def execute(cls, views: Any = None, method: str = "auto", device: str = "auto", image: Any = None) -> io.NodeOutput:
         from ..maquette import depth
 
         on, progress = pick_device(device), job()
