@@ -1,42 +1,85 @@
-"""The driver's overhead per item and the ledger's opening time: ``python -m benchmarks.batch [items]``."""
+"""The driver's overhead per item, its memory, and the ledger's opening time: ``python -m benchmarks.batch [items]``.
+
+The server is a fake that computes nothing, in a process of its own: what is left is the driver's work, the two sides'
+HTTP, and the disk's (every result and every change of state is on the disk before the driver goes on).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
-import resource
+import os
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "batch"))  # the fake server lives with the tests
+from maquette.batch.cli import main as batch
+from maquette.batch.ledger import Ledger
 
-from conftest import png  # noqa: E402
-from fake_server import WORKFLOW, FakeComfy  # noqa: E402
-
-from maquette.batch.cli import main as batch  # noqa: E402
-from maquette.batch.ledger import Ledger  # noqa: E402
+from ._fakes import fleet, make_input
 
 
-def through_fake_server(count: int, folder: Path) -> tuple[float, float]:
-    """(seconds of driver and fake server together per item, MB of peak memory)."""
-    source = folder / "in"
-    source.mkdir()
-    for number in range(count):
-        (source / f"{number:05}.png").write_bytes(png(number))
-    workflow = folder / "workflow.json"
-    workflow.write_text(json.dumps(WORKFLOW))
-    with FakeComfy() as server:
-        began = time.perf_counter()
+@dataclass
+class Memory:
+    """Resident memory in MB of this process, sampled as the run goes on."""
+
+    samples: list[float] = field(default_factory=list)
+
+    def at(self, share: float) -> float:
+        """The highest sample in the tenth of the run that ends at ``share``."""
+        end = max(int(len(self.samples) * share), 1)
+        return max(self.samples[max(end - len(self.samples) // 10 - 1, 0) : end])
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Memory]:
+    """Sample while the block runs (Linux)."""
+    memory, over = Memory(), threading.Event()
+    page = os.sysconf("SC_PAGE_SIZE") / 1024**2
+
+    def look() -> None:
+        while not over.wait(0.05):
+            memory.samples.append(int(Path("/proc/self/statm").read_text().split()[1]) * page)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        over.set()
+        thread.join()
+
+
+def through_fake_server(count: int, folder: Path) -> str:
+    """One line: wall and processor time per item, memory early and late."""
+    source, workflow = make_input(folder, count)
+    with fleet(1) as servers, watched() as memory:
+        words = [str(source), "-o", str(folder / "out"), "--workflow", str(workflow), "--cooldown", "0"]
+        began, busy = time.perf_counter(), time.process_time()
         with contextlib.redirect_stdout(io.StringIO()):
-            words = [str(source), "-o", str(folder / "out"), "--workflow", str(workflow), "--cooldown", "0"]
-            code = batch([*words, "--server", server.url])
-        seconds = time.perf_counter() - began
+            code = batch([*words, "--server", servers.urls[0]])
+        wall, busy = time.perf_counter() - began, time.process_time() - busy
     assert code == 0
-    return seconds / count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert sorted(servers.executions[0].values()) == [1] * count
+    return (
+        f"{count} items: {wall / count * 1000:.1f} ms per item, of it {busy / count * 1000:.1f} ms of processor;"
+        f" memory {memory.at(0.2):.0f} MB at a fifth, {memory.at(1):.0f} MB at the end"
+    )
+
+
+def disk(folder: Path, tries: int = 50) -> float:
+    """Seconds that this disk takes to make a small write last."""
+    began = time.perf_counter()
+    with (folder / "probe").open("wb") as stream:
+        for _ in range(tries):
+            stream.write(b"x" * 4096)
+            stream.flush()
+            os.fsync(stream.fileno())
+    return (time.perf_counter() - began) / tries
 
 
 def ledger_opens(rows: int, folder: Path) -> float:
@@ -51,13 +94,13 @@ def ledger_opens(rows: int, folder: Path) -> float:
 
 
 def main() -> int:
-    """Print both figures."""
+    """Print the figures."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     with tempfile.TemporaryDirectory() as folder:
-        each, memory = through_fake_server(count, Path(folder))
-        opened = ledger_opens(10_000, Path(folder))
-    print(f"{count} items: {each * 1000:.1f} ms per item, fake server included; peak {memory:.0f} MB")
+        print(through_fake_server(count, Path(folder)))
+        opened, synced = ledger_opens(10_000, Path(folder)), disk(Path(folder))
     print(f"10,000-row ledger: open, count and first row in {opened * 1000:.0f} ms")
+    print(f"this disk makes a write last in {synced * 1000:.1f} ms; load {os.getloadavg()[0]:.1f}")
     return 0
 
 

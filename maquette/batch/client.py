@@ -7,6 +7,7 @@ error of its own: repeat later), CorruptFileError (a download that is not what i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,14 +16,17 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import unquote, urlsplit
+from typing import IO, TYPE_CHECKING, Any
 
-import requests
+from urllib3.exceptions import HTTPError
 
 from ..errors import BadInputError, MaquetteError
 from .outputs import RemoteFile
+from .wire import Wire
 from .workflow import Graph
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
 
 _LOST_STATUS = {502, 503, 504}
 _BLOCK = 1 << 20
@@ -49,20 +53,16 @@ class CorruptFileError(MaquetteError):
 
 
 class Server:
-    """A client of one server. Not shared between threads (``requests`` sessions are not)."""
+    """A client of one server. ``url`` is its address without a password; ``headers`` go with every request."""
 
     def __init__(self, url: str, timeout: float = 30.0) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise BadInputError(f"'{url}' is no server address; give for example http://127.0.0.1:8188")
-        place = parts.netloc.rpartition("@")[2]  # a password in the address is used and never shown
-        self.url = f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
+        try:
+            self._wire = Wire(url)
+        except ValueError as error:
+            raise BadInputError(str(error)) from error
+        self.url, self.headers, self.local = self._wire.url, self._wire.headers, self._wire.local
         self.client_id = uuid.uuid4().hex
         self.timeout = timeout
-        self._session = requests.Session()
-        if parts.username:
-            self._session.auth = (unquote(parts.username), unquote(parts.password or ""))
-        self._session.trust_env = parts.hostname not in {"127.0.0.1", "localhost", "::1"}
 
     @property
     def socket_url(self) -> str:
@@ -85,14 +85,13 @@ class Server:
 
     def upload(self, path: Path, name: str, subfolder: str = "maquette") -> str:
         """Send a picture; the name under which Load Image finds it (servers may rename)."""
-        with path.open("rb") as stream:
-            answer = self._json(
-                "POST",
-                "/upload/image",
-                files={"image": (name, stream, "application/octet-stream")},
-                data={"subfolder": subfolder, "type": "input", "overwrite": "true"},
-                timeout=max(self.timeout, 120),
-            )
+        form = {
+            "image": (name, path.read_bytes(), "application/octet-stream"),
+            "subfolder": subfolder,
+            "type": "input",
+            "overwrite": "true",
+        }
+        answer = self._json("POST", "/upload/image", form=form, timeout=max(self.timeout, 120))
         got = answer.get("name")
         if not isinstance(got, str) or not got:
             raise ServerFaultError(f"{self.url} took the picture '{name}' but did not say under which name")
@@ -100,13 +99,17 @@ class Server:
         return f"{folder}/{got}" if folder else got
 
     def submit(self, graph: Graph, prompt_id: str) -> str:
-        """Queue a graph under ``prompt_id`` (old servers may choose another); returns the id in force."""
+        """Queue a graph under ``prompt_id`` (old servers may choose another); returns the id in force. Servers queue a
+        graph of which only some outputs are wrong: that is taken back, for half a result is none."""
         body = {"prompt": graph, "client_id": self.client_id, "prompt_id": prompt_id}
-        response = self._request("POST", "/prompt", json=body)
-        answer = _decode(response)
-        if response.status_code == 400 or answer.get("node_errors"):
+        response = self._request("POST", "/prompt", body=body)
+        answer = self._decode(response)
+        if response.status == 400 or answer.get("node_errors"):
+            if response.status == 200:
+                with contextlib.suppress(ServerLostError, ServerFaultError):
+                    self.cancel(str(answer.get("prompt_id") or prompt_id))
             raise RefusedError(_refusal(answer))
-        self._check(response)
+        self._check(response, "/prompt")
         return str(answer.get("prompt_id") or prompt_id)
 
     def history(self, prompt_id: str) -> dict[str, Any] | None:
@@ -139,9 +142,9 @@ class Server:
     def fetch(self, file: RemoteFile, target: Path) -> dict[str, Any]:
         """Download to ``target`` under a temporary name, check, rename. Returns {"bytes", "sha256"}."""
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
-        response = self._request("GET", "/view", params=query, stream=True, timeout=max(self.timeout, 120))
-        with response:
-            self._check(response)
+        response = self._request("GET", "/view", query=query, stream=True, timeout=max(self.timeout, 120))
+        try:
+            self._check(response, "/view")
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
             try:
@@ -152,16 +155,20 @@ class Server:
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
+        except BaseException:
+            response.close()  # half an answer may be left in it: not to be used again
+            raise
+        response.release_conn()
         return facts
 
-    def _stream(self, response: requests.Response, out: IO[bytes]) -> dict[str, Any]:
+    def _stream(self, response: BaseHTTPResponse, out: IO[bytes]) -> dict[str, Any]:
         digest, count = hashlib.sha256(), 0
         try:
-            for block in response.iter_content(_BLOCK):
+            for block in response.stream(_BLOCK):
                 out.write(block)
                 digest.update(block)
                 count += len(block)
-        except requests.RequestException as error:
+        except HTTPError as error:
             raise ServerLostError(f"{self.url}: the download broke off after {count} bytes ({error})") from error
         said = response.headers.get("Content-Length")
         if said is not None and "Content-Encoding" not in response.headers and count != int(said):
@@ -171,38 +178,40 @@ class Server:
         return {"bytes": count, "sha256": digest.hexdigest()}
 
     def _send(self, route: str, body: Mapping[str, Any]) -> None:
-        self._check(self._request("POST", route, json=body))
+        self._check(self._request("POST", route, body=body), route)
 
     def _json(self, method: str, route: str, **kwargs: Any) -> dict[str, Any]:
         response = self._request(method, route, **kwargs)
-        self._check(response)
-        return _decode(response)
+        self._check(response, route)
+        return self._decode(response)
 
-    def _request(self, method: str, route: str, **kwargs: Any) -> requests.Response:
+    def _request(self, method: str, route: str, **kwargs: Any) -> BaseHTTPResponse:
         kwargs.setdefault("timeout", self.timeout)
         try:
-            return self._session.request(method, self.url + route, **kwargs)
-        except requests.RequestException as error:
+            return self._wire.send(method, route, **kwargs)
+        except HTTPError as error:
             raise ServerLostError(f"{self.url} does not answer ({type(error).__name__})") from error
 
-    def _check(self, response: requests.Response) -> None:
-        if response.status_code in _LOST_STATUS:
-            raise ServerLostError(f"{self.url} answers {response.status_code}: it is not up")
-        if response.status_code == 404 and "/view" in response.url:
+    def _check(self, response: BaseHTTPResponse, route: str) -> None:
+        if response.status in _LOST_STATUS:
+            raise ServerLostError(f"{self.url} answers {response.status}: it is not up")
+        if response.status == 404 and route == "/view":
             raise FileGoneError(f"{self.url} does not have the file that the prompt named (404)")
-        if response.status_code >= 400:
-            text = response.text[:300].strip()
-            raise ServerFaultError(f"{self.url}{urlsplit(response.url).path}: {response.status_code} {text}")
+        if 300 <= response.status < 400:
+            place = response.headers.get("Location", "another address")
+            raise ServerFaultError(f"{self.url} sends on to {place}: give that address")
+        if response.status >= 400:
+            text = response.data.decode("utf-8", "replace")[:300].strip()
+            raise ServerFaultError(f"{self.url}{route}: {response.status} {text}")
 
-
-def _decode(response: requests.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except (ValueError, requests.RequestException) as error:
-        if response.status_code in _LOST_STATUS:
-            raise ServerLostError(f"{response.url} answers {response.status_code}: it is not up") from error
-        raise ServerFaultError(f"{response.url}: {response.status_code} and no JSON") from error
-    return answer if isinstance(answer, dict) else {}
+    def _decode(self, response: BaseHTTPResponse) -> dict[str, Any]:
+        try:
+            answer = json.loads(response.data)
+        except ValueError as error:
+            if response.status in _LOST_STATUS:
+                raise ServerLostError(f"{self.url} answers {response.status}: it is not up") from error
+            raise ServerFaultError(f"{self.url}: {response.status} and no JSON") from error
+        return answer if isinstance(answer, dict) else {}
 
 
 def _refusal(answer: Mapping[str, Any]) -> str:

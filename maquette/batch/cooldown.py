@@ -11,22 +11,22 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from .client import Server, ServerFaultError, ServerLostError
 
 _STEP_SECONDS = 0.5
 _SLACK_BYTES = 256 * 1024**2
-_LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True)
 class Rest:
-    """What the pause was: seconds, and free and total bytes of GPU memory at its end (0 of 0 when unknown)."""
+    """What the pause was: seconds, and free and total bytes of GPU memory at its end (0 of 0 when unknown); ``end``:
+    when that was by ``time.monotonic``."""
 
     seconds: float
     free: int
     total: int
+    end: float = 0.0
 
     def line(self) -> str:
         """For the log, as the overnight runs of old printed it."""
@@ -48,7 +48,7 @@ def rest(
         free, total = server.vram()
         while ceiling > 0 and not stop():
             waited = time.monotonic() - began
-            cool = not _is_local(server) or (gpu_temperature() or 0.0) < hottest
+            cool = not server.local or (gpu_temperature() or 0.0) < hottest
             if (free + _SLACK_BYTES >= idle_free and cool) or waited >= ceiling:
                 break
             if not asked and waited > ceiling / 3 and free + _SLACK_BYTES < idle_free:
@@ -58,17 +58,14 @@ def rest(
             free, total = server.vram()
     except (ServerLostError, ServerFaultError):
         free = total = 0  # the next job will find out and wait for the server
-    return Rest(time.monotonic() - began, free, total)
+    end = time.monotonic()
+    return Rest(end - began, free, total, end)
 
 
 def has_gpu(server: Server) -> bool:
     """False for a server that computes on the CPU: its "VRAM" is the machine's memory and says nothing of a job."""
     devices = server.stats().get("devices") or [{}]
     return str(devices[0].get("type") or "cpu") != "cpu"
-
-
-def _is_local(server: Server) -> bool:
-    return urlsplit(server.url).hostname in _LOCAL
 
 
 def gpu_temperature() -> float | None:

@@ -63,6 +63,7 @@ class Slot:
     look_again: float = 0.0
     probes: int = 0
     item: Item | None = None
+    rest: Rest | None = None
     owed: list[Row] = field(default_factory=list)
     """Prompts that this server may still have or have done: nobody else may send them."""
     crowded: float = 0.0
@@ -81,7 +82,7 @@ class Driver:
         self._lowest = lowest_rung(plan.graph)
 
     def _slot(self, server: Server) -> Slot:
-        ears = Listener(server.socket_url)
+        ears = Listener(server.socket_url, server.headers)
         return Slot(server, ears, Job(server, ears, self.ledger, self.plan, lambda: self.leaving))
 
     @property
@@ -191,7 +192,8 @@ class Driver:
         try:
             if slot.idle_free == 0:
                 slot.gpu = has_gpu(slot.server)
-            free, total = slot.server.vram()
+            known = slot.rest is not None and slot.rest.total and now - slot.rest.end < 1.0
+            free, total = (slot.rest.free, slot.rest.total) if slot.rest and known else slot.server.vram()
         except (ServerLostError, ServerFaultError) as error:
             self._aside(slot, str(error))
             return False
@@ -261,6 +263,7 @@ class Driver:
             self.tell("done", {**facts, "seconds": outcome.seconds, "outputs": outcome.outputs})
         else:
             self._failed(slot, item, row, outcome, facts)
+        slot.rest = pause
         if pause is not None:
             self.tell("cooldown", {**facts, "line": pause.line(), "seconds": pause.seconds})
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +29,18 @@ class Live:
 
 
 class Listener:
-    """``with Listener(url) as ears``: connects, reconnects with back-off, ends with the block."""
+    """``with Listener(url, headers) as ears``: connects, reconnects with back-off, ends with the block."""
 
-    def __init__(self, socket_url: str, first_pause: float = 0.5, longest_pause: float = 15.0) -> None:
+    def __init__(
+        self,
+        socket_url: str,
+        headers: Mapping[str, str] | None = None,
+        first_pause: float = 0.5,
+        longest_pause: float = 15.0,
+    ) -> None:
         self.live = Live()
         self.connected = False
+        self._headers = dict(headers or {})
         self._url, self._pauses = socket_url, (first_pause, longest_pause)
         self._wake, self._over = threading.Event(), threading.Event()
         self._socket: Any = None
@@ -45,9 +54,9 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown()  # close() would wait seconds for the server's good-bye
+        if self._socket is not None and self._socket.sock is not None:
+            with contextlib.suppress(OSError):  # wakes the thread; close() would wait for the server's good-bye
+                self._socket.sock.shutdown(socket.SHUT_RDWR)
         if self._thread is not None:
             self._thread.join(timeout=5)
 
@@ -63,7 +72,7 @@ class Listener:
         pause, longest = self._pauses
         while not self._over.is_set():
             try:
-                self._socket = websocket.create_connection(self._url, timeout=10)
+                self._socket = websocket.create_connection(self._url, timeout=10, header=self._headers)
                 self._socket.settimeout(1.0)
                 self.connected, pause = True, self._pauses[0]
                 self._wake.set()  # something may have happened while nobody listened

@@ -58,7 +58,7 @@ class Worker:
         folder = settings.state or Path(tempfile.mkdtemp(prefix="maquette-worker-"))
         self.folder = folder
         self.ledger = Ledger(folder / "ledger.sqlite")
-        self.ears = Listener(self.server.socket_url)
+        self.ears = Listener(self.server.socket_url, self.server.headers)
         self.current, self.last_error, self.done = "", "", 0
         secret = os.environ.get("MAQUETTE_WEBHOOK_SECRET", "")
         self.hook = WebHook(settings.webhook, secret) if settings.webhook else None

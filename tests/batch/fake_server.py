@@ -63,6 +63,10 @@ class Faults:
     drop_sockets: bool = False
     filename: str | None = None
     delay: float = 0.0
+    node_errors: dict[str, Any] = field(default_factory=dict)
+    upload_status: list[int] = field(default_factory=list)
+    password: str = ""
+    moved_to: str = ""
     forget: Callable[[dict[str, Any]], bool] | None = None
     more_outputs: dict[str, Any] = field(default_factory=dict)
 
@@ -242,9 +246,24 @@ def _handler(server: FakeComfy) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def do_GET(self) -> None:
+        def refused(self) -> bool:
+            """True when the fault of the door was answered already."""
             if not server.alive:
-                return self.answer({}, 503)
+                self.answer({}, 503)
+            elif server.faults.password and self.headers.get("Authorization") != server.faults.password:
+                self.answer({}, 401)
+            elif server.faults.moved_to:
+                self.send_response(301)
+                self.send_header("Location", server.faults.moved_to)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                return False
+            return True
+
+        def do_GET(self) -> None:
+            if self.refused():
+                return None
             time.sleep(server.faults.delay)
             url = urlsplit(self.path)
             if url.path == "/ws":
@@ -295,9 +314,11 @@ def _handler(server: FakeComfy) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if not server.alive:
-                return self.answer({}, 503)
+            if self.refused():
+                return None
             if self.path == "/upload/image":
+                if server.faults.upload_status:
+                    return self.answer({}, server.faults.upload_status.pop(0))
                 found = re.search(rb'filename="([^"]+)"', body)
                 assert found is not None
                 name = found[1].decode()
@@ -336,7 +357,7 @@ def _handler(server: FakeComfy) -> type[BaseHTTPRequestHandler]:
                 faults.submit_then_cut -= 1
                 self.close_connection = True
                 return self.connection.shutdown(socket.SHUT_RDWR)
-            return self.answer({"prompt_id": prompt_id, "number": 1, "node_errors": {}})
+            return self.answer({"prompt_id": prompt_id, "number": 1, "node_errors": faults.node_errors})
 
         def upgrade(self, client: str) -> None:
             key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -14,14 +14,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import png
 from fake_server import WORKFLOW, FakeComfy, Faults
-from test_batch_run import ROOT, assert_complete, run, short_backoff, states
+from test_batch_run import ROOT, assert_complete, key_of, run, short_backoff, states
 
 from maquette.batch.client import Server
+from maquette.batch.items import MARKER
 from maquette.batch.ledger import Ledger
+from maquette.batch.reading import glb_json
 
 Pictures = Callable[[int], Path]
 
@@ -142,6 +145,120 @@ def test_a_dry_run_writes_nothing(
     assert run(Path(archive), tmp_path / "out", workflow, server, more=("--dry-run",)) == 0
     assert "2 items, 0 problems" in capsys.readouterr().out
     assert not (tmp_path / "out").exists() and not server.prompts and not server.uploads
+
+
+def test_half_a_workflow_is_taken_back(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    """A server queues a graph of which one output is wrong; the driver refuses it and leaves nothing running."""
+    trouble = {"3": {"class_type": "SaveGLB", "errors": [{"message": "Value not in list", "details": "mesh"}]}}
+    with FakeComfy(seconds=5, faults=Faults(node_errors=trouble)) as server:
+        assert run(pictures(1), tmp_path / "out", workflow, server) == 4
+        assert not server.executions and not server.pending
+        wait_for(lambda: not server.running)
+        assert len(server.cancelled) == 1
+    letter = json.loads((tmp_path / "out" / "dead_letter" / "thing0000" / "error.json").read_text())
+    assert letter["failure"] == "input" and "node 3 (SaveGLB): Value not in list mesh" in letter["error"]
+
+
+def test_a_password_opens_the_server_and_its_socket_and_is_never_shown(
+    pictures: Pictures, workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    with FakeComfy(faults=Faults(password="Basic bWU6cEA1NQ==")) as server:  # me:p@55
+        more = ("--server", server.url.replace("//", "//me:p%4055@"), "-v")
+        assert run(pictures(2), out, workflow, more=more) == 0
+        assert server.sockets
+    seen = "".join(capsys.readouterr()) + (out / "events.jsonl").read_text() + (out / "index.html").read_text()
+    assert server.url in seen and "p%4055" not in seen and "p@55" not in seen
+    assert_complete(out, 2)
+
+
+def test_an_address_that_moved_is_named(pictures: Pictures, workflow: Path, tmp_path: Path, capsys: Any) -> None:
+    with FakeComfy(faults=Faults(moved_to="https://elsewhere/")) as server:
+        assert run(pictures(1), tmp_path / "out", workflow, server, more=("--dry-run",)) == 2
+    assert "sends on to https://elsewhere/" in capsys.readouterr().out
+
+
+def test_names_of_every_kind_go_through(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    """Unicode, spaces, 200 characters, reserved words, and two pictures of one name: each has its own result."""
+    names = ["a b", "é" * 100, "b" * 200, "名前", "CON", "50%", "it's", "x/thing", "y/thing", "-o", "a.b.c", "a&b;c"]
+    source, out = pictures(0), tmp_path / "out"
+    for number, name in enumerate(names):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / f"{name}.png").write_bytes(png(number))
+    with FakeComfy() as server:
+        assert run(source, out, workflow, server) == 0
+        assert sorted(server.executions.values()) == [1] * len(names)
+        assert run(source, out, workflow, server) == 0
+        assert sum(server.executions.values()) == len(names)
+    folders = {path.parent.name for path in out.glob("*/item.json")}
+    assert len(folders) == len(names)
+    assert {"a b", "名前", "_CON", "50%", "x_thing", "y_thing", "-o", "a.b.c", "a&b;c"} <= folders
+    tags = {glb_json(next(p.glob("*.glb")))["asset"]["extras"]["tag"] for p in out.iterdir() if (p / MARKER).exists()}
+    assert len(tags) == len(names)
+
+
+def test_a_file_that_never_comes_whole_is_given_up_and_left_nowhere(
+    pictures: Pictures, workflow: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with FakeComfy(faults=Faults(view_garbage=1000)) as server, short_backoff():
+        assert run(pictures(1), out, workflow, server, more=("--retries", "1")) == 4
+    letter = json.loads((out / "dead_letter" / "thing0000" / "error.json").read_text())
+    assert letter["failure"] == "output" and "not a whole GLB" in letter["error"]
+    assert not list(out.rglob("*.glb")) and not list(out.rglob(".part-*"))
+
+
+def test_a_clock_that_jumps_stops_nobody(
+    pictures: Pictures, workflow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wall clock goes back by a week, then on by a month, in the middle of a run with retries: all is done once."""
+    out, true, calls = tmp_path / "out", time.time, [0]
+
+    def jumping() -> float:
+        calls[0] += 1
+        return true() + (0 if calls[0] < 10 else -7 * 86400 if calls[0] < 40 else 30 * 86400)
+
+    monkeypatch.setattr(time, "time", jumping)
+    with FakeComfy(faults=Faults(out_of_memory_above=256)) as server, short_backoff():
+        assert run(pictures(6), out, workflow, server) == 0
+        assert sorted(server.executions.values()) == [1] * 6
+    assert calls[0] > 40
+    assert_complete(out, 6)
+
+
+def test_a_link_in_the_output_is_never_followed(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
+    """Somebody's link of an item's name, or of its dead letter's, leads nowhere: nothing outside is touched."""
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    outside.mkdir()
+    (outside / MARKER).write_text("{}")
+    (out / "dead_letter").mkdir(parents=True)
+    (out / "thing0000").symlink_to(outside)
+    (out / "dead_letter" / "thing0001").symlink_to(outside)
+    source = pictures(2)
+    bad = key_of(source, workflow, "thing0001")[:16]
+    with FakeComfy(faults=Faults(fail_names=frozenset({bad}))) as server, short_backoff():
+        assert run(source, out, workflow, server, more=("--retries", "0")) == 4
+    assert [p.name for p in outside.iterdir()] == [MARKER] and (outside / MARKER).read_text() == "{}"
+    assert list((out / "thing0000_2").glob("*.glb"))
+    assert (out / "dead_letter" / "thing0001" / "error.json").is_file()
+
+
+def test_a_workflow_is_data_and_nothing_in_it_runs(
+    pictures: Pictures, tmp_path: Path, server: FakeComfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts that would be code elsewhere (eval, format strings, shell, pickles) reach the server as they stand."""
+    evil = ["__import__('os').system('touch pwned')", "{0.__class__}", "$(touch pwned)", "%(x)s", "!!python/object:x"]
+    graph = json.loads(json.dumps(WORKFLOW))
+    graph["2"]["inputs"]["note"] = evil
+    graph["2"]["_meta"] = {"title": evil[0]}
+    workflow = tmp_path / "w.json"
+    workflow.write_text(json.dumps(graph))
+    monkeypatch.chdir(tmp_path)
+    assert run(pictures(1), tmp_path / "out", workflow, server, more=("--set", f"2.words={evil[2]}")) == 4
+    assert not server.prompts  # an input that the node does not have
+    assert run(pictures(1), tmp_path / "out", workflow, server) == 0
+    assert server.prompts[0]["prompt"]["2"]["inputs"]["note"] == evil
+    assert not list(tmp_path.rglob("pwned"))
 
 
 def test_watch_takes_new_pictures_until_stopped(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def test_renamed_pictures_are_known_by_their_content(
     [
         Faults(submit_status=[500, 502]),
         Faults(submit_then_cut=2),
+        Faults(upload_status=[500, 502]),
         Faults(view_half=2),
         Faults(view_garbage=1),
         Faults(view_status=[500, 502]),
@@ -105,7 +106,7 @@ def test_faults_of_the_wire_cost_nothing_but_time(
 ) -> None:
     """Every fault ends with all files whole and every item computed exactly once."""
     out = tmp_path / "out"
-    with FakeComfy(faults=faults) as server:
+    with FakeComfy(faults=faults) as server, short_backoff():
         assert run(pictures(4), out, workflow, server) == 0
         assert set(server.executions.values()) == {1}
         assert len(server.executions) == 4
