@@ -21,7 +21,10 @@ _DISTRIBUTIONS = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One published file: where it lies, how large it is, and the hash that proves it."""
+    """One published file: where it lies, how large it is, and the hash that proves it.
+
+    ``repo`` is on the Hugging Face hub unless ``url`` says where else the file is (then the repository is on GitHub).
+    """
 
     repo: str
     revision: str
@@ -30,6 +33,12 @@ class WeightFile:
     sha256: str | None = None
     source: str = ""
     """Where size and hash were learnt (two independent projects, or "unverified")."""
+    url: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where a person finds the file."""
+        return f"{'github.com' if self.url else 'huggingface.co'}/{self.repo}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,8 @@ class Spec:
     """What a menu, ``doctor`` and the README say of a backend.
 
     requires: import names that must be there (``transformers``); extra: the pip extra that brings them;
-    vram_mb: resolution -> measured peak GPU megabytes; folder: sub-folder of ComfyUI's ``models/`` for the weights.
+    vram_mb: resolution -> peak GPU megabytes, measured unless ``vram_estimated``; folder: sub-folder of ComfyUI's
+    ``models/`` for the weights; also: folders of other programs that hold the same files (``~`` and ``$NAME``).
     """
 
     name: str
@@ -49,7 +59,9 @@ class Spec:
     extra: str = ""
     weights: tuple[WeightFile, ...] = ()
     folder: str = ""
+    also: tuple[str, ...] = ()
     vram_mb: dict[int, int] = field(default_factory=dict)
+    vram_estimated: bool = False
     default_rank: int = 100
     """``auto`` takes the available backend with the lowest rank; 1000 and more are never chosen by ``auto``."""
 

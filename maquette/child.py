@@ -24,12 +24,18 @@ _POLL_SECONDS = 0.1
 
 
 def run_child(
-    script: Path, arrays: dict[str, Any], what: str, timeout: float, progress: Progress
+    script: Path,
+    arrays: dict[str, Any],
+    what: str,
+    timeout: float,
+    progress: Progress,
+    advice: str = "simplify the mesh first or raise the limit",
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Run ``script`` on ``arrays`` and return the arrays it wrote.
 
-    Raises StageTimeoutError after ``timeout`` seconds, WorkerDiedError when the child fails (with the end of its
-    standard error), and whatever ``progress.check`` raises; in every case the child is gone when this returns.
+    advice: what to do when it took too long. Raises StageTimeoutError after ``timeout`` seconds, WorkerDiedError when
+    the child fails (with the end of its standard error), and whatever ``progress.check`` raises; in every case the
+    child is gone when this returns.
     """
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
         np.savez(given, **arrays)
@@ -39,7 +45,7 @@ def run_child(
             [sys.executable, str(script)], stdin=given, stdout=answer, stderr=complaints, env=environment
         )
         try:
-            _wait(process, what, timeout, progress)
+            _wait(process, what, timeout, progress, advice)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -53,16 +59,13 @@ def run_child(
             return {name: bundle[name] for name in bundle.files}
 
 
-def _wait(process: subprocess.Popen[bytes], what: str, timeout: float, progress: Progress) -> None:
+def _wait(process: subprocess.Popen[bytes], what: str, timeout: float, progress: Progress, advice: str) -> None:
     """Poll until the child ends, giving Cancel its chance ten times a second."""
     began = time.monotonic()
     while process.poll() is None:
         waited = time.monotonic() - began
         if waited > timeout:
-            raise StageTimeoutError(
-                f"{what} took longer than its limit of {timeout:.0f} s and was ended; simplify the mesh first or raise"
-                " the limit"
-            )
+            raise StageTimeoutError(f"{what} took longer than its limit of {timeout:.0f} s and was ended; {advice}")
         progress.update(min(waited / timeout, 0.95), 1.0, what)
         time.sleep(_POLL_SECONDS)
 

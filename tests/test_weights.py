@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -289,3 +290,39 @@ def test_the_list_knows_every_backend_with_weights(server: Server, tmp_path: Pat
         weights.fetch("tripoSR2")
     with pytest.raises(WeightsError, match="maquette models fetch triposr"):
         weights.verify("triposr", models_dir=str(tmp_path))
+
+
+def test_a_file_outside_the_hub_comes_from_its_address_without_the_hubs_token(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub gets no Hugging Face token; the same checks and the same place as for any other file."""
+    seen: list[str | None] = []
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    real = Handler.do_GET
+
+    def watched(handler: Handler) -> None:
+        seen.append(handler.headers.get("Authorization"))
+        real(handler)
+
+    monkeypatch.setattr(Handler, "do_GET", watched)
+    url = f"http://127.0.0.1:{server.server_port}/releases/other-name.bin"
+    spec = replace(SPEC, weights=(replace(FILE, url=url),))
+    (path,) = weights.require(spec, models_dir=tmp_path / "models")
+    assert path == tmp_path / "models" / "toy" / "model.ckpt" and path.read_bytes() == CONTENT
+    weights.require(SPEC, models_dir=tmp_path / "again")
+    assert server.log[0][0] == "/releases/other-name.bin" and seen == [None, "Bearer secret"]
+
+
+def test_other_programs_folders_are_read_and_never_written(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spec.also: found there, downloaded elsewhere; an unset variable names no folder."""
+    monkeypatch.delenv("NOT_SET_ANYWHERE", raising=False)
+    monkeypatch.setenv("OTHER", str(tmp_path / "other"))
+    spec = replace(SPEC, also=("$NOT_SET_ANYWHERE", "$OTHER"))
+    (downloaded,) = weights.require(spec)
+    assert downloaded.is_relative_to(tmp_path / "cache")
+    downloaded.unlink()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model.ckpt").write_bytes(CONTENT)
+    assert weights.locate(spec) == [tmp_path / "other" / "model.ckpt"]

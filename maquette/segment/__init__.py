@@ -5,7 +5,8 @@ A backend module has a ``SPEC`` (backends.Spec) and one function::
     def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray
 
 It gives a soft mask [H, W] in [0, 1] of the picture's size, 1 = subject. It may rely on this: the picture is finite and
-in [0, 1]; ``prior``, when given, has the picture's size. It may also define ``notes(picture) -> tuple[str, ...]``.
+in [0, 1]; ``prior``, when given, has the picture's size. It may also define ``notes(picture) -> tuple[str, ...]``, and
+``FOLLOWS_PRIOR = True`` when a prior is what it works from: ``auto`` prefers it when there is one.
 """
 
 from __future__ import annotations
@@ -80,15 +81,16 @@ def segment(
     """Find the subject of ``picture``.
 
     method: a backend, or ``auto``: the picture's own alpha when it says something (and no prior is given), else the
-    best available backend. prior: [H, W] in [0, 1], where the subject probably is (a rough mask, or a depth picture
-    with near = 1). Raises BadMaskError when no subject stands out, BadInputError and MissingError for the method.
+    best available backend (with a prior: the best that follows priors, when there is one). prior: [H, W] in [0, 1],
+    where the subject probably is (a rough mask, or a depth picture with near = 1). Raises BadMaskError when no subject
+    stands out, BadInputError and MissingError for the method.
     """
     progress = progress or silent()
     progress.check()
     hint = None if prior is None else _checked_prior(prior, picture)
     own = usable(picture.alpha) and hint is None
     chosen = "alpha" if method == "auto" and (own or transparent(picture.alpha)) else method
-    module = load(chosen)
+    module = load(chosen) if chosen != "auto" or hint is None else _best_with_prior()
     mask = np.asarray(module.segment(picture, prior=hint, device=device, progress=progress), np.float32)
     if float(mask.max()) < 0.5:
         raise BadMaskError(
@@ -99,6 +101,12 @@ def segment(
     for note in notes:
         log.info("%s: %s", picture.name, note)
     return Segmentation(frozen_array(np.clip(mask, 0, 1), np.float32), module.SPEC.name, notes)
+
+
+def _best_with_prior() -> ModuleType:
+    found = discover(__name__, list(__path__))
+    following = {n: m for n, m in found.items() if getattr(m, "FOLLOWS_PRIOR", False) and not missing_reason(m)}
+    return choose(following or found, "auto", "segmentation")
 
 
 def _notes(picture: PictureLike, mask: FloatArray, module: ModuleType, chosen: str, method: str) -> list[str]:

@@ -24,7 +24,7 @@ SELF_TRUST = 0.3
 GUESS_SIDE = 320
 
 
-def spec(size: str, revision: str, bytes_: int | None, sha256: str | None, source: str) -> Spec:
+def spec(size: str, revision: str, bytes_: int | None, sha256: str | None, source: str, rank: int) -> Spec:
     """The ``Spec`` of one size. VRAM is not measured on a GPU yet, so its table is empty."""
     repo = f"facebook/sam2.1-hiera-{size}"
     return Spec(
@@ -39,7 +39,7 @@ def spec(size: str, revision: str, bytes_: int | None, sha256: str | None, sourc
             WeightFile(repo, revision, "model.safetensors", bytes_, sha256, source),
         ),
         folder=f"sam2.1_{size.replace('-', '_')}",
-        default_rank=15,
+        default_rank=rank,
     )
 
 

@@ -17,7 +17,9 @@ SPEC = spec(
     155_908_064,
     "48c14467e5cf9e51870511feb72c89688e82dd74523142c0538b663e193ac2a7",
     "revision, size and hash as pinned by several independent public projects",
+    17,
 )
+FOLLOWS_PRIOR = True
 
 
 def unavailable() -> str:

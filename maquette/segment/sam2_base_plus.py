@@ -17,7 +17,9 @@ SPEC = spec(
     None,
     None,
     "revision as pinned by several independent public projects; size and hash unverified",
+    15,
 )
+FOLLOWS_PRIOR = True
 
 
 def unavailable() -> str:

@@ -17,7 +17,9 @@ SPEC = spec(
     897_897_416,
     "dc407dce21301fd94abb395c5099b4f2c455fdc8a8f261ac3d0ea6d4cd197230",
     "revision, size and hash as pinned by several independent public projects",
+    14,
 )
+FOLLOWS_PRIOR = True
 
 
 def unavailable() -> str:

@@ -17,7 +17,9 @@ SPEC = spec(
     184_305_280,
     "0a4067b11ce1e23d5229203f11c718a823060d15a4b23fa2372a7d4b77cbbc60",
     "revision, size and hash as pinned by several independent public projects",
+    16,
 )
+FOLLOWS_PRIOR = True
 
 
 def unavailable() -> str:

@@ -1,8 +1,8 @@
 """Published weights: found where they already lie, else downloaded once, checked by hash, and never half there.
 
-Order of search: ``models_dir``, the folders of ``searching`` (ComfyUI's), $MAQUETTE_MODELS, this user's cache, the
-Hugging Face cache. A download goes to the first of the first four that is given. HF_HUB_OFFLINE=1 or MAQUETTE_OFFLINE=1
-forbids downloads; HF_ENDPOINT and HF_TOKEN are respected.
+Order of search: ``models_dir``, the folders of ``searching`` (ComfyUI's), $MAQUETTE_MODELS, this user's cache, other
+programs' folders (``Spec.also``), the Hugging Face cache. A download goes to the first of the first four that is given.
+HF_HUB_OFFLINE=1 or MAQUETTE_OFFLINE=1 forbids downloads; HF_ENDPOINT and HF_TOKEN are respected.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _one(spec: Spec, file: WeightFile, models_dir: str | Path | None, progress: 
     if not download or offline():
         raise WeightsError(
             f"{spec.title} needs '{file.path}' ({size}), which is not here, and downloads are switched off."
-            f" Put the file from huggingface.co/{file.repo} (revision {file.revision[:8]}) at '{place}', or go online"
+            f" Put the file from {file.page} (revision {file.revision[:8]}) at '{place}', or go online"
             f" and run `maquette models fetch {spec.name}`"
         )
     from ._download import download as get

@@ -1,4 +1,4 @@
-"""One file from the Hugging Face hub: resumed, hashed, moved into place whole or not at all.
+"""One file from the Hugging Face hub or a fixed address: resumed, hashed, moved into place whole or not at all.
 
 Two processes that want the same file take turns on a lock that dies with its holder; the second one finds the file.
 Bytes go to ``<name>.part``, which nothing ever takes for a model.
@@ -124,9 +124,9 @@ def _answer(file: WeightFile, have: int) -> requests.Response:
     from huggingface_hub import get_token, hf_hub_url
 
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    url = hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=endpoint)
+    url = file.url or hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=endpoint)
     headers = {"User-Agent": "maquette", "Accept-Encoding": "identity"}  # the hub's own helper also phones home
-    token = get_token()
+    token = None if file.url else get_token()  # the token is for the hub's eyes only
     if token:
         headers["Authorization"] = f"Bearer {token}"
     if have:
@@ -135,7 +135,7 @@ def _answer(file: WeightFile, have: int) -> requests.Response:
 
 
 def _refused(answer: requests.Response, file: WeightFile) -> None:
-    status, page = answer.status_code, f"huggingface.co/{file.repo}"
+    status, page = answer.status_code, file.page
     if status in (401, 403):
         raise WeightsError(
             f"{page} refused the download (HTTP {status}): its licence must be accepted on that page while signed in;"

@@ -46,6 +46,12 @@ def folders(spec: Spec, models_dir: str | Path | None) -> list[Path]:
     return [*out, _cache() / "models" / sub]
 
 
+def _elsewhere(spec: Spec) -> list[Path]:
+    """Other programs' folders: read, never written to. A ``$NAME`` that is not set names no folder."""
+    spread = (os.path.expandvars(name) for name in spec.also)
+    return [Path(name).expanduser() for name in spread if "$" not in name]
+
+
 def target(spec: Spec, file: WeightFile, models_dir: str | Path | None) -> Path:
     """Where a download of ``file`` goes."""
     return folders(spec, models_dir)[0] / file.path
@@ -53,14 +59,14 @@ def target(spec: Spec, file: WeightFile, models_dir: str | Path | None) -> Path:
 
 def local_copy(spec: Spec, file: WeightFile, models_dir: str | Path | None) -> Path | None:
     """The file, or a safetensors copy of it beside where it would lie; None when none is here."""
-    for folder in folders(spec, models_dir):
+    for folder in [*folders(spec, models_dir), *_elsewhere(spec)]:
         path = folder / file.path
         if path.is_file():  # also of another size: ``check`` says what is wrong, no silent download
             return path
         copy = path.with_suffix(".safetensors")
         if copy != path and copy.is_file():
             return copy
-    return _hub_copy(file)
+    return None if file.url else _hub_copy(file)
 
 
 def _hub_copy(file: WeightFile) -> Path | None:

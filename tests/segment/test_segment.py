@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
+from maquette.backends import Spec
 from maquette.errors import BadInputError, BadMaskError, Cancelled, MissingError
 from maquette.image import from_array
 from maquette.progress import Progress
@@ -187,3 +190,26 @@ def test_inputs_stay_as_they_are_and_the_answer_is_repeatable() -> None:
     np.random.default_rng().random(5)
     np.testing.assert_array_equal(segment(picture, "walker").mask, first)
     np.testing.assert_array_equal(picture.rgb, before)
+
+
+def test_auto_takes_a_model_that_follows_priors_when_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a prior the best ranked model, with one the model that works from it, and walker when neither is here."""
+    import maquette.segment as stage
+
+    def model(name: str, follows: bool) -> Any:
+        module = ModuleType(name)
+        module.SPEC = Spec(name, name, "for tests", default_rank=5 if not follows else 9)
+        module.FOLLOWS_PRIOR = follows
+        module.segment = lambda picture, **_: np.pad(np.ones((8, 8), np.float32), 4)
+        return module
+
+    real = stage.discover(stage.__name__, list(stage.__path__))
+    more = {"best": model("best", False), "guided": model("guided", True)}
+    monkeypatch.setattr(stage, "discover", lambda *_: {**real, **more})
+    picture = from_array(np.random.default_rng(0).random((16, 16, 3), np.float32), None, "p")
+    prior = np.zeros((16, 16), np.float32)
+    prior[4:12, 4:12] = 1
+    assert stage.segment(picture).method == "best"
+    assert stage.segment(picture, prior=prior).method == "guided"
+    more.pop("guided")
+    assert stage.segment(picture, prior=prior).method == "best"
