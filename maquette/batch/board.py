@@ -1,27 +1,107 @@
-"""What all machines of a queue share, in Redis: leases, attempts, results, dead letters.
+"""What all machines of a queue share, in Redis: jobs, leases, attempts, results, dead letters.
 
 Celery carries the messages; it redelivers a killed worker's job only after its visibility timeout (measured: 101 s
-after the start with one of 30 s). So every job under way has a lease here, renewed while its worker lives; one without
-is sent again by whichever worker looks next. A job is known by its item key: a second delivery of it ends at once,
-so sending once too often is harmless, and every step here sends first and forgets afterwards.
+after the start with one of 30 s). So every job under way has a lease here, renewed while its worker lives; one whose
+lease ran out is sent again by whoever looks next. A message only names a job: a second delivery of it ends at once, so
+sending once too often is harmless, and every step here sends first and forgets afterwards.
+
+Each step is one Lua script: Redis runs it whole or not at all, by its own clock, so the machines' clocks do not matter.
 """
 
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from ..errors import MissingError
+from ..errors import BadInputError, MissingError
 
 LEASE_SECONDS = 12.0
 QUEUE = "default"
 TASK = "maquette.item"
 _P = "maquette:"
+_JOBS, _ATTEMPTS, _OWNERS, _RESULTS = f"{_P}jobs", f"{_P}attempts", f"{_P}owners", f"{_P}results"
+_LEASES, _LATER, _DEAD, _SWEPT = f"{_P}leases", f"{_P}later", f"{_P}dead", f"{_P}swept"
+_SWEEP_MS = 1000
+"""No more than one look for lost jobs in this time, however many machines ask for one."""
+
+_NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+_CLAIM = (
+    _NOW
+    + """
+local jobs, leases, owners, attempts = unpack(KEYS)
+local key, owner, lease = unpack(ARGV)
+if redis.call('HEXISTS', jobs, key) == 0 then return 0 end
+local till = redis.call('ZSCORE', leases, key)
+if till and tonumber(till) > now then
+  if redis.call('HGET', owners, key) ~= owner then return 0 end
+  return tonumber(redis.call('HGET', attempts, key))
+end
+redis.call('ZADD', leases, now + lease, key)
+redis.call('HSET', owners, key, owner)
+return redis.call('HINCRBY', attempts, key, 1)
+"""
+)
+_RENEW = (
+    _NOW
+    + """
+local leases, owners = unpack(KEYS)
+local key, owner, lease = unpack(ARGV)
+if redis.call('HGET', owners, key) ~= owner then return 0 end
+redis.call('ZADD', leases, 'XX', now + lease, key)
+return 1
+"""
+)
+_AGAIN = (
+    _NOW
+    + """
+local jobs, leases, owners, later = unpack(KEYS)
+local key, job, wait = unpack(ARGV)
+if redis.call('HEXISTS', jobs, key) == 0 then return 0 end
+redis.call('HSET', jobs, key, job)
+redis.call('ZADD', later, now + wait, key)
+redis.call('ZREM', leases, key)
+redis.call('HDEL', owners, key)
+return 1
+"""
+)
+_FINISH = """
+local jobs, leases, owners, later, attempts, results, dead = unpack(KEYS)
+local key, result, letter = unpack(ARGV)
+if redis.call('HDEL', jobs, key) == 0 then return 0 end
+redis.call('HSET', results, key, result)
+if letter ~= '' then redis.call('RPUSH', dead, letter) end
+redis.call('HDEL', attempts, key)
+redis.call('ZREM', leases, key)
+redis.call('ZREM', later, key)
+redis.call('HDEL', owners, key)
+return 1
+"""
+# What is to be sent waits in `later` until it was sent: if the sender dies, another sends it.
+_SWEEP = (
+    _NOW
+    + """
+local leases, owners, later, swept = unpack(KEYS)
+local lease, pause = unpack(ARGV)
+if not redis.call('SET', swept, 1, 'NX', 'PX', pause) then return {} end
+local out = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 500)
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 500)) do
+  redis.call('ZREM', leases, key)
+  redis.call('HDEL', owners, key)
+  out[#out + 1] = key
+end
+for _, key in ipairs(out) do redis.call('ZADD', later, now + lease, key) end
+table.insert(out, 1, tostring(now + lease))
+return out
+"""
+)
+# Not what has been put off anew in the meantime.
+_SENT = "if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end"
 
 
 def connect(url: str) -> Any:
-    """A Redis client that waits for a Redis that restarts. Raises MissingError without the ``queue`` extra."""
+    """A Redis client that waits for a Redis that restarts. Raises MissingError without the ``queue`` extra, or when no
+    Redis answers there now."""
     try:
         import redis
         from redis.backoff import ExponentialBackoff
@@ -29,9 +109,15 @@ def connect(url: str) -> Any:
     except ImportError as error:
         raise MissingError("--broker needs celery and redis: python install.py --extras queue") from error
     lost = [redis.ConnectionError, redis.TimeoutError]
-    return redis.Redis.from_url(
-        url, decode_responses=True, retry=Retry(ExponentialBackoff(cap=2, base=0.1), 30), retry_on_error=lost
-    )
+    try:
+        redis.Redis.from_url(url, socket_connect_timeout=10).ping()
+        retry = Retry(ExponentialBackoff(cap=2, base=0.1), 30)
+        return redis.Redis.from_url(url, decode_responses=True, retry=retry, retry_on_error=lost)
+    except ValueError as error:
+        raise BadInputError("the queue's state lives in Redis; give an address such as redis://host:6379/0") from error
+    except redis.RedisError as error:
+        place = url.rpartition("@")[2]
+        raise MissingError(f"no Redis answers at {place} ({type(error).__name__}): start one, or correct it") from error
 
 
 def make_app(url: str) -> Any:
@@ -57,20 +143,32 @@ def make_app(url: str) -> Any:
 
 
 class Board:
-    """The shared state. A job is a dict with at least ``key``, ``name`` and ``queue``."""
+    """The shared state. A job is a dict with at least ``key``, ``name`` and ``queue``.
 
-    def __init__(self, url: str) -> None:
+    ``broker``: where the messages go when not through the same Redis (any transport of Celery, for example ``sqs://``).
+    """
+
+    def __init__(self, url: str, broker: str = "") -> None:
         self.redis = connect(url)
-        self._app = make_app(url)
+        self._app = make_app(broker or url)
+        self._counts_messages = not broker or broker == url
+        scripts = {"claim": _CLAIM, "renew": _RENEW, "again": _AGAIN, "finish": _FINISH, "sweep": _SWEEP, "sent": _SENT}
+        self._scripts = {name: self.redis.register_script(text) for name, text in scripts.items()}
+
+    def _run(self, script: str, keys: list[str], *values: Any) -> Any:
+        return self._scripts[script](keys=keys, args=list(values))
 
     def publish(self, job: dict[str, Any]) -> None:
         """Send a job to its queue."""
-        self.redis.hset(f"{_P}jobs", job["key"], json.dumps(job))
+        self.redis.hset(_JOBS, job["key"], json.dumps(job))
+        self._send(job)
+
+    def _send(self, job: dict[str, Any]) -> None:
         self._app.send_task(TASK, args=[job["key"]], queue=job["queue"])
 
     def job(self, key: str) -> dict[str, Any] | None:
         """The job as it was published last."""
-        text = self.redis.hget(f"{_P}jobs", key)
+        text = self.redis.hget(_JOBS, key)
         return json.loads(text) if text else None
 
     def submit(self, job: dict[str, Any]) -> bool:
@@ -83,65 +181,51 @@ class Board:
 
     def claim(self, key: str, owner: str) -> int:
         """Take the lease: the number of this attempt (from 1), or 0 when another worker has it or it is done."""
-        self.redis.hset(f"{_P}running", key, owner)
-        if not self.redis.set(f"{_P}lease:{key}", owner, nx=True, px=int(LEASE_SECONDS * 1000)):
-            return 0
-        if not self.redis.hexists(f"{_P}jobs", key):  # done between the two looks
-            self.release(key)
-            return 0
-        return int(self.redis.hincrby(f"{_P}attempts", key, 1))
+        keys = [_JOBS, _LEASES, _OWNERS, _ATTEMPTS]
+        return int(self._run("claim", keys, key, owner, int(LEASE_SECONDS * 1000)))
 
-    def renew(self, key: str) -> None:
-        """Say that the job's worker lives."""
-        self.redis.pexpire(f"{_P}lease:{key}", int(LEASE_SECONDS * 1000))
+    def renew(self, key: str, owner: str) -> bool:
+        """Say that the job's worker lives; False when the job is no longer its own."""
+        return bool(self._run("renew", [_LEASES, _OWNERS], key, owner, int(LEASE_SECONDS * 1000)))
 
-    def release(self, key: str) -> None:
-        """The job is not under way any more."""
-        pipe = self.redis.pipeline()
-        pipe.hdel(f"{_P}running", key).delete(f"{_P}lease:{key}").execute()
+    def later(self, job: dict[str, Any], seconds: float) -> None:
+        """Give a job back: it is sent again after a pause, by whoever sweeps."""
+        keys = [_JOBS, _LEASES, _OWNERS, _LATER]
+        self._run("again", keys, job["key"], json.dumps(job), int(seconds * 1000))
 
-    def finish(self, key: str, result: dict[str, Any]) -> None:
-        """Done or dead, in one transaction: a result for the submitter, for a dead job also a dead letter."""
-        pipe = self.redis.pipeline()
-        pipe.hset(f"{_P}results", key, json.dumps(result))
-        if result["state"] == "dead":
-            pipe.rpush(f"{_P}dead", json.dumps({"key": key, **result}))
-        pipe.hdel(f"{_P}jobs", key).hdel(f"{_P}attempts", key)
-        pipe.hdel(f"{_P}running", key).delete(f"{_P}lease:{key}").execute()
+    def finish(self, key: str, result: dict[str, Any]) -> bool:
+        """Done or dead: a result for the submitter, and for the dead a letter. False when it had ended before."""
+        letter = json.dumps({"key": key, **result}) if result["state"] == "dead" else ""
+        keys = [_JOBS, _LEASES, _OWNERS, _LATER, _ATTEMPTS, _RESULTS, _DEAD]
+        return bool(self._run("finish", keys, key, json.dumps(result), letter))
 
     def result(self, key: str) -> dict[str, Any] | None:
         """What came of a job, or None while it is open."""
-        text = self.redis.hget(f"{_P}results", key)
+        text = self.redis.hget(_RESULTS, key)
         return json.loads(text) if text else None
 
-    def forget(self, key: str) -> None:
-        """The submitter has noted the result."""
-        self.redis.hdel(f"{_P}results", key)
+    def results(self, waiting: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What has come of the jobs in ``waiting``; the cost grows with the results, not with those that wait."""
+        ended = [key for key in self.redis.hkeys(_RESULTS) if key in waiting]
+        texts = self.redis.hmget(_RESULTS, ended) if ended else []
+        return {key: json.loads(text) for key, text in zip(ended, texts, strict=True) if text}
 
-    def later(self, job: dict[str, Any], seconds: float) -> None:
-        """Publish again after a pause (any worker's ``sweep`` does it)."""
-        self.redis.hset(f"{_P}jobs", job["key"], json.dumps(job))
-        self.redis.zadd(f"{_P}later", {job["key"]: time.time() + seconds})
+    def forget(self, keys: Iterable[str]) -> None:
+        """The submitter has noted these results."""
+        self.redis.hdel(_RESULTS, *keys)
 
     def sweep(self) -> list[str]:
-        """Send again what is due, and what lost its worker; the keys. Safe from many workers at once."""
-        back = []
-        for key in self.redis.zrangebyscore(f"{_P}later", 0, time.time()):
-            self._again(key)
-            if self.redis.zrem(f"{_P}later", key):
-                back.append(key)
-        for key in self.redis.hkeys(f"{_P}running"):
-            if not self.redis.exists(f"{_P}lease:{key}"):
-                self._again(key)
-                if self.redis.hdel(f"{_P}running", key):
-                    back.append(key)
-        return back
-
-    def _again(self, key: str) -> None:
-        job = self.job(key)
-        if job is not None:
-            self.publish(job)
+        """Send again what is due, and what lost its worker; the keys. Safe, and cheap, from many machines at once."""
+        till, *keys = self._run("sweep", [_LEASES, _OWNERS, _LATER, _SWEPT], int(LEASE_SECONDS * 1000), _SWEEP_MS) or [
+            0
+        ]
+        for key in keys:
+            job = self.job(key)
+            if job is not None:
+                self._send(job)
+            self._run("sent", [_LATER], key, till)
+        return list(keys)
 
     def lengths(self, queues: list[str]) -> dict[str, int]:
-        """Messages that wait, per queue."""
-        return {name: int(self.redis.llen(name)) for name in queues}
+        """Messages that wait, per queue; empty where the broker is not this Redis."""
+        return {name: int(self.redis.llen(name)) for name in queues} if self._counts_messages else {}

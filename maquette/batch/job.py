@@ -26,6 +26,7 @@ from .failures import Failure, at_rung, from_history
 from .items import MARKER, Item, safe_file_name, safe_name
 from .ledger import Ledger, Row
 from .outputs import RemoteFile, collect, sheets
+from .reading import Gate
 from .workflow import Graph, Override, apply_overrides, assign_images, problems, unknown_inputs
 
 _AWAY = 10.0
@@ -33,8 +34,6 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SHEET_CLASS = "MaquettePreviewMesh"
 _LOSSES = 3
 """How often one run of a job sends a prompt that the server keeps forgetting."""
-Gate = Callable[[Path], None]
-"""Called with the folder of a finished item's files; raises GateError to refuse them."""
 
 
 @dataclass(frozen=True)

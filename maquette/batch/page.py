@@ -41,7 +41,7 @@ def write_page(output: Path, ledger: Ledger) -> Path:
 def _entry(output: Path, row: Row) -> dict[str, Any]:
     paths = [str(out["path"]) for out in row.outputs]
     report = report_of((output / paths[0]).parent) if row.state == "done" and paths else {}
-    thumbs = [p for p in paths if p.lower().endswith((".png", ".jpg", ".webp"))]
+    thumbs = [p for p in paths if p.lower().endswith((".png", ".jpg", ".webp")) and (output / p).is_file()]
     thumbs.sort(key=lambda p: not p.endswith("/turntable.png"))
     return {
         "name": row.name,
@@ -51,7 +51,7 @@ def _entry(output: Path, row: Row) -> dict[str, Any]:
         "error": row.error,
         "failure": row.failure,
         "notes": row.notes,
-        "files": [{"name": p.rsplit("/", 1)[-1], "href": quote(p)} for p in paths],
+        "files": [{"name": p.rsplit("/", 1)[-1], "href": quote(p) if (output / p).is_file() else None} for p in paths],
         "thumb": quote(thumbs[0]) if thumbs else None,
         "model": _model_script(output, row.name, paths),
         "figures": {name: report[name] for name in _FIGURES if name in report},

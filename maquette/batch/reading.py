@@ -1,11 +1,19 @@
-"""What the driver reads of a finished GLB without any 3D library: the report that Maquette wrote into it."""
+"""What the driver reads of a finished GLB without any 3D library: the report that Maquette wrote into it, and whether
+that passes the user's gate."""
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from ..errors import BadInputError
+from ..gate import check_form, gate
+
+Gate = Callable[[Path], None]
+"""Called with the folder of a finished item's files; raises GateError to refuse them."""
 
 
 def glb_json(path: Path) -> dict[str, Any]:
@@ -39,3 +47,18 @@ def _inner(tree: dict[str, Any], *names: str) -> dict[str, Any]:
         value = tree.get(name)
         tree = value if isinstance(value, dict) else {}
     return tree
+
+
+def gate_of(expression: str) -> Gate | None:
+    """The gate of ``--gate EXPR``, None for no expression. BadInputError at once for what is no expression."""
+    if not expression:
+        return None
+    check_form(expression)
+
+    def check(folder: Path) -> None:
+        report = report_of(folder)
+        if not report:
+            raise BadInputError("--gate: the result holds no Maquette report; save it with 'Save 3D Asset'")
+        gate(report, expression)
+
+    return check

@@ -29,6 +29,7 @@ def run_remote(
     store: Store,
     tell: Tell,
     stop: Callable[[], bool] = lambda: False,
+    gate: str = "",
     pause: float = 0.5,
 ) -> None:
     """Submit every open item, note results until all are there or ``stop()``; what is submitted stays queued."""
@@ -38,14 +39,14 @@ def run_remote(
         key = keys[item.name]
         if key in open_keys:
             waiting[key] = item
-            if board.submit(_job(key, item, graph, store)):
+            if board.submit({**_job(key, item, graph, store), "gate": gate}):
                 tell("start", {"name": item.name, "key": key, "server": f"queue {queue_of(item)}", "attempt": 1})
     while waiting and not stop():
-        for key in list(waiting):
-            result = board.result(key)
-            if result is not None:
-                _note(key, waiting.pop(key), result, ledger, tell)
-                board.forget(key)
+        results = board.results(waiting)
+        for key, result in results.items():
+            _note(key, waiting.pop(key), result, ledger, tell)
+        if results:
+            board.forget(results)
         board.sweep()
         if waiting:
             time.sleep(pause)
@@ -64,8 +65,10 @@ def _job(key: str, item: Item, graph: Graph, store: Store) -> dict[str, Any]:
 def _note(key: str, item: Item, result: Mapping[str, Any], ledger: Ledger, tell: Tell) -> None:
     facts = {"name": item.name, "key": key, "server": result.get("server", ""), "notes": result.get("notes", [])}
     if result["state"] == "done":
-        ledger.done(key, list(result["outputs"]), float(result["seconds"]), time.time())
-        tell("done", {**facts, "seconds": result["seconds"], "outputs": result["outputs"]})
+        outputs = list(result["outputs"])
+        ledger.done(key, outputs, float(result["seconds"]), time.time())
+        ledger.replaced(key, str(outputs[0]["path"]).split("/")[0])
+        tell("done", {**facts, "seconds": result["seconds"], "outputs": outputs})
     else:
         ledger.dead(key, result["failure"], result["error"], time.time())
         tell("dead", {**facts, "failure": result["failure"], "error": result["error"]})

@@ -5,44 +5,56 @@ The worker holds no GPU itself. One worker per server, one job at a time.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import json
 import os
+import shutil
 import socket
 import tempfile
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import BadInputError, MaquetteError
 from ..log import log
 from .board import LEASE_SECONDS, QUEUE, TASK, Board, make_app
 from .client import Server, ServerFaultError, ServerLostError
+from .cooldown import has_gpu, rest
 from .events import Listener
 from .failures import Failure, backoff_seconds
+from .health import serve_health
 from .items import Item
 from .job import Job, Outcome, Plan
 from .journal import WebHook
 from .ledger import Ledger
+from .reading import gate_of
 from .store import Store
 from .workflow import Override, checked
+
+_ROOM_SECONDS = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
 class WorkerSettings:
-    """state: folder of this worker's own ledger (a prompt that survives a restart of the worker is found again)."""
+    """broker: where messages come from; board: the Redis of the shared state ("": the broker); state: folder of this
+    worker's own ledger (a prompt that survives a restart of the worker is found again); times in seconds."""
 
     broker: str
     server: str
+    board: str = ""
     queues: tuple[str, ...] = (QUEUE,)
     retries: int = 3
     timeout: float = 1800.0
     patience: float = 60.0
     full: float = 0.8
     backoff: float = 5.0
+    cooldown: float = 15.0
+    hottest: float = 83.0
     state: Path | None = None
+    health_host: str = "127.0.0.1"
     health_port: int = 0
     webhook: str = ""
 
@@ -53,13 +65,13 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self.settings = settings
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self.board = Board(settings.broker)
+        self.board = Board(settings.board or settings.broker, settings.broker)
         self.server = Server(settings.server)
-        folder = settings.state or Path(tempfile.mkdtemp(prefix="maquette-worker-"))
-        self.folder = folder
-        self.ledger = Ledger(folder / "ledger.sqlite")
+        self.folder = settings.state or Path(tempfile.mkdtemp(prefix="maquette-worker-"))
+        self.ledger = Ledger(self.folder / "ledger.sqlite")
         self.ears = Listener(self.server.socket_url, self.server.headers)
         self.current, self.last_error, self.done = "", "", 0
+        self._idle_free: int | None = None  # of the GPU before the first job; 0 without one
         secret = os.environ.get("MAQUETTE_WEBHOOK_SECRET", "")
         self.hook = WebHook(settings.webhook, secret) if settings.webhook else None
 
@@ -67,128 +79,135 @@ class Worker:
         """Work until told to stop."""
         app = make_app(self.settings.broker)
         app.task(name=TASK)(self.do)
-        threading.Thread(target=self._sweep, daemon=True, name="maquette-sweep").start()
-        health = _health(self)
+        health = serve_health(self.health, self.settings.health_host, self.settings.health_port)
+        log.info("health of %s: http://%s:%d/", self.name, self.settings.health_host, health.server_port)
         arguments = ["worker", "--pool=solo", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
         try:
-            with self.ears:
+            with self.ears, _every(LEASE_SECONDS / 4, self._sweep):
                 app.worker_main([*arguments, "-Q", ",".join(self.settings.queues), "-n", f"{self.name}@%h"])
         finally:
             health.shutdown()
             self.ledger.close()
             if self.hook is not None:
                 self.hook.close()
+            if self.settings.state is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
         return 0
 
     def do(self, key: str) -> None:
         """One delivery: claim, compute, store, say so. A delivery of what is done or under way ends at once."""
         job = self.board.job(key)
-        if job is None or not self._room():
-            if job is not None:
-                self.board.later(job, 1.0)
+        if job is None:
+            return
+        if not self._room():
+            self.board.later(job, 1.0)
             return
         attempt = self.board.claim(key, self.name)
         if not attempt:
             return
-        self.current, over = job["name"], threading.Event()
-        threading.Thread(target=self._keep, args=(key, over), daemon=True).start()
+        self.current = job["name"]
         try:
-            if attempt > self.settings.retries + 1:  # also a job that kills its workers comes to an end
-                words = f"its worker was lost in {attempt - 1} attempts"
-                outcome: Outcome = Outcome(Failure("server", job.get("error") or words))
-                self._bury(key, job, outcome)
-            else:
-                self._settle(key, job, self._compute(key, job), attempt)
+            with _every(LEASE_SECONDS / 4, lambda: self.board.renew(key, self.name)):
+                if attempt > self.settings.retries + 1:  # also a job that kills its workers comes to an end
+                    words = f"its worker was lost in {attempt - 1} attempts"
+                    self._bury(key, job, Failure("server", job.get("error") or words))
+                else:
+                    self._settle(key, job, self._compute(key, job), attempt)
         finally:
-            over.set()
             self.current = ""
+        if self._idle_free:
+            rest(self.server, self._idle_free, self.settings.cooldown, self.settings.hottest)
 
     def _room(self) -> bool:
-        """False while the server is away or its GPU is fuller than the settings allow."""
+        """False when the server is away, or its GPU fuller than the settings allow, for some seconds: another worker
+        may take the job then."""
+        end = time.monotonic() + _ROOM_SECONDS
+        while not self._fit():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.5)
+        return True
+
+    def _fit(self) -> bool:
         try:
             free, total = self.server.vram()
+            if self._idle_free is None:
+                self._idle_free = free if has_gpu(self.server) else 0
         except (ServerLostError, ServerFaultError) as error:
             self.last_error = str(error)
             return False
-        return not total or 1 - free / total <= self.settings.full
+        return not total or not self._idle_free or 1 - free / total <= self.settings.full
 
     def _compute(self, key: str, job: dict[str, Any]) -> Outcome:
         store = Store(job["store"])
-        pictures = self.folder / "pictures"
-        pictures.mkdir(parents=True, exist_ok=True)
-        views = {}
-        for view, name in job["views"].items():
-            views[view] = pictures / Path(name).name
-            if not views[view].exists():
-                store.get(name, views[view])
-        overrides = tuple(Override(*said) for said in job["overrides"])
-        item = Item(job["name"], views, overrides, job.get("model_version", ""))
-        settings = self.settings
-        plan = Plan(
-            checked(job["graph"], "the job's workflow"),
-            self.folder / "out",
-            timeout=settings.timeout,
-            patience=settings.patience,
-        )
-        self.ledger.add([(key, item.name)])
+        work = self.folder / key[:16]
+        self.ledger.add([(key, job["name"])])
         row = self.ledger.get(key)
         assert row is not None
-        runner = Job(self.server, self.ears, self.ledger, plan, lambda: False)
-        outcome = runner.run(item, dataclasses.replace(row, rung=int(job.get("rung", 0))))
-        if outcome.failure is None:
-            made = self.folder / "out" / str(outcome.outputs[0]["path"]).split("/")[0]
-            name = store.put_folder(made, item.name)
-            files = [{**out, "path": f"{name}/{str(out['path']).split('/', 1)[1]}"} for out in outcome.outputs]
-            outcome = dataclasses.replace(outcome, outputs=files)
-        return outcome
+        try:
+            item = Item(job["name"], _fetch(store, job["views"], work), _overrides(job), job.get("model_version", ""))
+            plan = Plan(
+                checked(job["graph"], "the job's workflow"),
+                work / "out",
+                timeout=self.settings.timeout,
+                patience=self.settings.patience,
+                gate=gate_of(job.get("gate", "")),
+            )
+            runner = Job(self.server, self.ears, self.ledger, plan, lambda: False)
+            outcome = runner.run(item, dataclasses.replace(row, rung=int(job.get("rung", 0))))
+            if outcome.failure is None:
+                made = work / "out" / str(outcome.outputs[0]["path"]).split("/")[0]
+                name = store.put_folder(made, item.name)
+                files = [{**out, "path": f"{name}/{str(out['path']).split('/', 1)[1]}"} for out in outcome.outputs]
+                outcome = dataclasses.replace(outcome, outputs=files)
+            return outcome
+        except BadInputError as error:
+            return Outcome(Failure("input", str(error)))
+        except (MaquetteError, OSError) as error:  # its disk or the store: another worker may do better
+            return Outcome(Failure("output", f"{self.name}: {error}"))
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
     def _settle(self, key: str, job: dict[str, Any], outcome: Outcome, attempt: int) -> None:
-        if outcome.failure is None:
-            result = {"state": "done", "name": job["name"], "outputs": outcome.outputs, "seconds": outcome.seconds}
-            self.board.finish(key, {**result, "notes": list(outcome.notes), "server": self.server.url})
-            self.ledger.done(key, outcome.outputs, outcome.seconds, time.time())
-            self.done += 1
-            if self.hook is not None:
-                self.hook.send("done", {**result, "key": key})
+        failure = outcome.failure
+        if failure is None:
+            self._succeed(key, job, outcome)
             return
-        self.last_error = outcome.failure.message
+        self.last_error = failure.message
         if not outcome.lost:  # a prompt that failed is not to be found again; one whose server went away is
-            self.ledger.failed(key, outcome.failure.kind, outcome.failure.message, 0.0, 0)
-        if outcome.failure.final or attempt > self.settings.retries:
-            self._bury(key, job, outcome)
+            self.ledger.failed(key, failure.kind, failure.message, 0.0, 0)
+        if failure.final or attempt > self.settings.retries:
+            self._bury(key, job, failure)
             return
-        rung = int(job.get("rung", 0)) + (outcome.failure.kind == "memory")
-        self.board.later(
-            {**job, "rung": rung, "error": outcome.failure.message},
-            backoff_seconds(attempt, self.settings.backoff, 300),
-        )
-        self.board.release(key)
+        again = {**job, "rung": int(job.get("rung", 0)) + (failure.kind == "memory"), "error": failure.message}
+        self.board.later(again, backoff_seconds(attempt, self.settings.backoff, 300))
 
-    def _bury(self, key: str, job: dict[str, Any], outcome: Outcome) -> None:
-        assert outcome.failure is not None
-        result = {"state": "dead", "name": job["name"], "failure": outcome.failure.kind}
-        self.board.finish(key, {**result, "error": outcome.failure.message})
-        if self.hook is not None:
-            self.hook.send("dead", {**result, "key": key, "error": outcome.failure.message})
+    def _succeed(self, key: str, job: dict[str, Any], outcome: Outcome) -> None:
+        result = {"state": "done", "name": job["name"], "outputs": outcome.outputs, "seconds": outcome.seconds}
+        first = self.board.finish(key, {**result, "notes": list(outcome.notes), "server": self.server.url})
+        self.ledger.done(key, outcome.outputs, outcome.seconds, time.time())
+        self.done += 1
+        if first and self.hook is not None:
+            self.hook.send("done", {**result, "key": key})
 
-    def _keep(self, key: str, over: threading.Event) -> None:
-        while not over.wait(LEASE_SECONDS / 4):
-            self.board.renew(key)
+    def _bury(self, key: str, job: dict[str, Any], failure: Failure) -> None:
+        result = {"state": "dead", "name": job["name"], "failure": failure.kind, "error": failure.message}
+        if self.board.finish(key, result) and self.hook is not None:
+            self.hook.send("dead", {**result, "key": key})
 
     def _sweep(self) -> None:
-        while True:
-            time.sleep(LEASE_SECONDS / 4)
-            for key in self.board.sweep():
-                log.info("job %s is sent again", key)
+        for key in self.board.sweep():
+            log.info("job %s is sent again", key)
 
     def health(self) -> dict[str, Any]:
-        """What the health endpoint says."""
-        free, total = 0, 0
+        """What the health endpoint says: memory in bytes, messages per queue, the last error."""
+        free, total, up, waiting = 0, 0, False, {}
         try:
-            free, total = Server(self.settings.server).vram()  # sessions are not shared between threads
+            free, total = self.server.vram()
             up = True
-        except (ServerLostError, ServerFaultError):
-            up = False
+            waiting = self.board.lengths(list(self.settings.queues))
+        except (ServerLostError, ServerFaultError) as error:
+            self.last_error = str(error)
         return {
             "worker": self.name,
             "server": self.server.url,
@@ -197,27 +216,41 @@ class Worker:
             "vram_total": total,
             "current": self.current,
             "done": self.done,
-            "waiting": self.board.lengths(list(self.settings.queues)),
+            "waiting": waiting,
             "last_error": self.last_error,
         }
 
 
-def _health(worker: Worker) -> ThreadingHTTPServer:
-    """``GET /`` on 127.0.0.1: 200 when the server is up, else 503; JSON."""
+def _fetch(store: Store, views: dict[str, str], folder: Path) -> dict[str, Path]:
+    """The job's pictures: view -> file below ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    out = {}
+    for view, name in views.items():
+        out[view] = folder / Path(name).name
+        store.get(name, out[view])
+    return out
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            facts = worker.health()
-            body = json.dumps(facts).encode()
-            self.send_response(200 if facts["up"] else 503)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None: ...
+def _overrides(job: dict[str, Any]) -> tuple[Override, ...]:
+    return tuple(Override(*said) for said in job["overrides"])
 
-    http = ThreadingHTTPServer(("127.0.0.1", worker.settings.health_port), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True, name="maquette-health").start()
-    log.info("health of %s: http://127.0.0.1:%d/", worker.name, http.server_port)
-    return http
+
+@contextlib.contextmanager
+def _every(seconds: float, act: Callable[[], object]) -> Iterator[None]:
+    """Do something again and again in a thread while the block runs; a Redis that is away is met with patience."""
+    from redis import RedisError
+
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(seconds):
+            try:
+                act()
+            except RedisError as error:
+                log.warning("the queue's Redis is away (%s)", type(error).__name__)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()

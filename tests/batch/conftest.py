@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,3 +55,21 @@ def server() -> Iterator[FakeComfy]:
     """One fake server."""
     with FakeComfy() as fake:
         yield fake
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of an empty S3 bucket: a server of moto in this process, spoken to over HTTP by s3fs."""
+    s3fs = pytest.importorskip("s3fs", reason="NO S3FS: S3 was not tested (pip install s3fs 'moto[server,s3]')")
+    server = pytest.importorskip("moto.server", reason="NO MOTO: S3 was not tested (pip install 'moto[server,s3]')")
+    moto = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    s3fs.S3FileSystem().mkdir(name)
+    yield f"s3://{name}"
+    moto.stop()

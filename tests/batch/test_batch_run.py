@@ -24,7 +24,8 @@ Pictures = Callable[[int], Path]
 
 
 def run(source: Path, out: Path, workflow: Path, *servers: FakeComfy, more: tuple[str, ...] = ()) -> int:
-    arguments = [str(source), "-o", str(out), "--workflow", str(workflow), "--cooldown", "0", *more]
+    arguments = [str(source), "-o", str(out), "--workflow", str(workflow), *more]
+    arguments += [] if "--broker" in more else ["--cooldown", "0"]
     for server in servers:
         arguments += ["--server", server.url]
     return main(arguments)
