@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from comfy_api.latest import io
@@ -39,6 +40,11 @@ class DetectObjects(io.ComfyNode):
                     step=0.05,
                     tooltip="Margin around each object, as a share of its longer side.",
                 ),
+                io.String.Input(
+                    "folder",
+                    default="3d/objects",
+                    tooltip="Where prefixes points: a folder below output/; the time is added to its name.",
+                ),
                 device_input(),
             ],
             outputs=[
@@ -49,6 +55,12 @@ class DetectObjects(io.ComfyNode):
                 ),
                 io.Image.Output(display_name="boxes", tooltip="The picture with the boxes drawn on it."),
                 io.String.Output(display_name="labels", is_output_list=True, tooltip="What each object is, as a list."),
+                io.String.Output(
+                    display_name="prefixes",
+                    is_output_list=True,
+                    tooltip="A list for Save 3D Asset's filename_prefix: one folder per run, a name per object.",
+                ),
+                io.String.Output(display_name="notes", tooltip="Which method was used and what to know about it."),
             ],
         )
 
@@ -60,6 +72,7 @@ class DetectObjects(io.ComfyNode):
         method: str = "auto",
         most: int = 20,
         padding: float = 0.1,
+        folder: str = "3d/objects",
         device: str = "auto",
     ) -> io.NodeOutput:
         from ..maquette import detect
@@ -69,7 +82,12 @@ class DetectObjects(io.ComfyNode):
         if len(found) != 1:
             raise BadInputError(f"image: Detect Objects takes one picture, got a batch of {len(found)}; pick one")
         with at_home():
-            boxes = detect.detect(found[0], text, method, device=on, progress=job())[:most]
+            made = detect.detect(found[0], text, method, device=on, progress=job())
         give_back(on)
+        boxes = made.boxes[:most]
         crops = [image_tensor([detect.crop(found[0].rgb, box, padding)]) for box in boxes]
-        return io.NodeOutput(crops, image_tensor([detect.draw(found[0].rgb, boxes)]), [box.label for box in boxes])
+        drawn = image_tensor([detect.draw(found[0].rgb, boxes)])
+        place = f"{folder.rstrip('/') or '3d/objects'}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+        prefixes = [f"{place}/{detect.file_stem(box, index)}" for index, box in enumerate(boxes)]
+        notes = "\n".join([f"{made.method}: {len(boxes)} of {len(made.boxes)} objects", *made.notes])
+        return io.NodeOutput(crops, drawn, [box.label for box in boxes], prefixes, notes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ def add(groups: Any) -> None:
     p.add_argument("image", type=Path, metavar="IMAGE")
     p.add_argument("--text", required=True, help='what to look for, for example "cup, spoon"')
     p.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the crops")
-    p.add_argument("--backend", default="auto", metavar="NAME", help="auto, grounding_dino, ... (maquette backends)")
+    p.add_argument(
+        "--backend", default="auto", metavar="NAME", help="auto, apart, grounding-dino, ... (maquette backends)"
+    )
     p.add_argument("--most", type=int, default=20, metavar="N", help="keep the best N objects (default 20)")
     p.add_argument("--padding", type=float, default=0.1, help="margin as a share of the box's longer side (0.1)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -39,24 +40,23 @@ def run(options: argparse.Namespace) -> int:
     picture, device = read_picture(options.image), resolve_device(options.device)
     with progress_bar(quiet=options.json) as progress:
         found = detect.detect(picture, options.text, options.backend, device=device, progress=progress)
-    boxes = found[: options.most]
+    boxes = found.boxes[: options.most]
     checked_folder(options.output / "boxes.png")
     rows = []
     for index, box in enumerate(boxes):
-        path = options.output / f"{index + 1:02d}_{_slug(box.label)}.png"
+        path = options.output / f"{detect.file_stem(box, index)}.png"
         write_picture(path, detect.crop(picture.rgb, box, options.padding))
         rows.append({**asdict(box), "file": str(path)})
     drawn = options.output / "boxes.png"
     write_picture(drawn, detect.draw(picture.rgb, boxes))
     if options.json:
-        print_json({"objects": rows, "found": len(found), "drawn": str(drawn)})
+        answer = {"method": found.method, "objects": rows, "found": len(found.boxes), "drawn": str(drawn)}
+        print_json({**answer, "notes": list(found.notes)})
         return 0
     for row in rows:
         say(f"{row['label']:<20} {row['score']:.2f}  {row['file']}")
-    if len(found) > len(boxes):
-        say(f"note: {len(found)} objects were found, the best {len(boxes)} were kept (--most)")
+    limited = f" of {len(found.boxes)}, the best (--most)" if len(boxes) < len(found.boxes) else ""
+    say(f"{found.method}  {len(boxes)} objects{limited}  {drawn}")
+    for note in found.notes:
+        say(f"note: {note}")
     return 0
-
-
-def _slug(label: str) -> str:
-    return re.sub(r"[^\w-]+", "_", label).strip("_")[:40] or "object"

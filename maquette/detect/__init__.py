@@ -4,22 +4,26 @@ A backend module has a ``SPEC`` (backends.Spec) and one function::
 
     def detect(picture: PictureLike, prompt: str, *, device: str, progress: Progress) -> tuple[Box, ...]
 
-Detectors are large language or vision models, so each needs a download; without one, crop the pictures yourself.
+and, where it ignores the words, ``READS_TEXT = False``. Detectors that read are large models and need a download.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
 from ..backends import choose, discover, missing_reason
 from ..data import FloatArray
-from ..errors import BadInputError, MissingError
+from ..errors import BadInputError
+from ..log import log
 from ..progress import Progress, silent
 from ._box import Box
-from .boxes import clip_boxes, crop, draw, merge_boxes, pad_box
+from .boxes import clip_boxes, crop, draw, file_stem, merge_boxes, pad_box
 
-__all__ = ["Box", "PictureLike", "crop", "detect", "draw", "load", "merge_boxes", "names", "pad_box", "unavailable"]
+__all__ = ["Box", "Detection", "PictureLike", "crop", "detect", "draw", "file_stem", "load", "merge_boxes", "names"]
+__all__ += ["pad_box", "unavailable"]
 
 
 class PictureLike(Protocol):
@@ -31,9 +35,23 @@ class PictureLike(Protocol):
         ...
 
     @property
+    def alpha(self) -> FloatArray | None:
+        """[H, W] float32, 1 = opaque, or None."""
+        ...
+
+    @property
     def name(self) -> str:
         """For messages."""
         ...
+
+
+@dataclass(frozen=True)
+class Detection:
+    """boxes: best first; method: which backend found them; notes: what the user should know."""
+
+    boxes: tuple[Box, ...]
+    method: str
+    notes: tuple[str, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -44,10 +62,7 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> ModuleType:
     """The backend's module; ``auto`` = the best available one. BadInputError, MissingError when there is none."""
-    found = discover(__name__, list(__path__))
-    if not found:
-        raise MissingError("no detection backend is installed; crop the picture to one object, or use Segment")
-    return choose(found, name, "detection")
+    return choose(discover(__name__, list(__path__)), name, "detection")
 
 
 def unavailable(name: str) -> str:
@@ -57,8 +72,8 @@ def unavailable(name: str) -> str:
 
 def detect(
     picture: PictureLike, prompt: str, backend: str = "auto", *, device: str = "cpu", progress: Progress | None = None
-) -> tuple[Box, ...]:
-    """Boxes of everything that ``prompt`` names, best first, inside the picture, one per thing.
+) -> Detection:
+    """Everything that ``prompt`` names, best first, inside the picture, one box per thing.
 
     Raises BadInputError for an empty prompt and when nothing is found (the message says what was looked for and what
     was seen), MissingError when no backend can run.
@@ -68,11 +83,26 @@ def detect(
     progress = progress or silent()
     progress.check()
     height, width = picture.rgb.shape[:2]
-    found: tuple[Box, ...] = load(backend).detect(picture, prompt.strip(), device=device, progress=progress)
+    module = load(backend)
+    found: tuple[Box, ...] = module.detect(picture, prompt.strip(), device=device, progress=progress)
     kept = merge_boxes(clip_boxes(found, width, height))
     if not kept:
         seen = f"{len(found)} boxes, none of them inside the picture" if found else "nothing of it"
         raise BadInputError(
-            f"'{picture.name}': looked for '{prompt.strip()}' and saw {seen}; use other words, or crop the picture"
+            f"'{picture.name}': looked for '{prompt.strip()}' with {module.SPEC.name} and saw {seen}; use other words,"
+            " or crop the picture"
         )
-    return kept
+    notes = tuple(_notes(module, len(found), len(kept)))
+    for note in notes:
+        log.info("%s: %s", picture.name, note)
+    return Detection(kept, module.SPEC.name, notes)
+
+
+def _notes(module: ModuleType, found: int, kept: int) -> Iterator[str]:
+    if not getattr(module, "READS_TEXT", True):
+        yield (
+            f"{module.SPEC.name} does not read the text: every thing that stands apart was taken; for a model that"
+            " reads it: `maquette models fetch grounding-dino`"
+        )
+    if kept < found:
+        yield f"{found - kept} more boxes lay outside the picture or named a thing twice"

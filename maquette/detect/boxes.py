@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,6 +74,12 @@ def crop(rgb: FloatArray, box: Box, padding: float = 0.1) -> FloatArray:
     left, top = int(np.floor(wide.left)), int(np.floor(wide.top))
     right, bottom = max(int(np.ceil(wide.right)), left + 1), max(int(np.ceil(wide.bottom)), top + 1)
     return np.array(rgb[top:bottom, left:right], np.float32)
+
+
+def file_stem(box: Box, index: int) -> str:
+    """A safe file name without ending, ``01_tea_spoon`` for the first box."""
+    words = re.sub(r"[^\w-]+", "_", box.label).strip("_")[:40]
+    return f"{index + 1:02d}_{words or 'object'}"
 
 
 def draw(rgb: FloatArray, boxes: Sequence[Box]) -> FloatArray:

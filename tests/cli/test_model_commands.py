@@ -66,7 +66,7 @@ def test_detect_writes_one_crop_per_object_and_the_drawn_boxes(
 ) -> None:
     """Labels that are no file names are made safe; --most keeps the best."""
     boxes = (detect.Box(10, 10, 50, 50, "cup", 0.9), detect.Box(50, 50, 90, 90, "../tea spoon", 0.5))
-    monkeypatch.setattr(detect, "detect", lambda *args, **kwargs: boxes)
+    monkeypatch.setattr(detect, "detect", lambda *args, **kwargs: detect.Detection(boxes, "fake"))
     out = tmp_path / "found"
     call = ["detect", str(ball(tmp_path / "b.png")), "--text", "cup, spoon", "-o", str(out), "--json"]
     assert main([*call, "--padding", "0"]) == 0

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maquette import detect
+from maquette.backends import Spec
 from maquette.detect import Box, crop, draw, merge_boxes, pad_box
 from maquette.detect.boxes import clip_boxes, overlap
 from maquette.errors import BadInputError
@@ -64,7 +65,7 @@ class Fake(ModuleType):
 
     def __init__(self, boxes: tuple[Box, ...]) -> None:
         super().__init__("fake")
-        self.boxes = boxes
+        self.boxes, self.SPEC = boxes, Spec("fake", "Fake", "for tests")
 
     def detect(self, picture: Any, prompt: str, *, device: str, progress: Any) -> tuple[Box, ...]:
         return self.boxes
@@ -78,7 +79,7 @@ def test_nothing_found_names_the_text_and_what_was_seen(
 ) -> None:
     monkeypatch.setattr(detect, "load", lambda name: Fake(boxes))
     picture = from_array(np.zeros((64, 64, 3), np.float32), None, "table.jpg")
-    with pytest.raises(BadInputError, match=f"table.jpg.*teapot.*{seen}"):
+    with pytest.raises(BadInputError, match=f"table.jpg.*teapot.*fake.*{seen}"):
         detect.detect(picture, " teapot ")
 
 
@@ -86,7 +87,9 @@ def test_one_thing_named_twice_is_one_box(monkeypatch: pytest.MonkeyPatch) -> No
     boxes = (Box(0, 0, 30, 30, "cup", 0.4), Box(1, 0, 30, 30, "mug", 0.9), Box(40, 40, 60, 60, "spoon", 0.2))
     monkeypatch.setattr(detect, "load", lambda name: Fake(boxes))
     picture = from_array(np.zeros((64, 64, 3), np.float32), None, "p")
-    assert [b.label for b in detect.detect(picture, "cup, mug, spoon")] == ["mug", "spoon"]
+    found = detect.detect(picture, "cup, mug, spoon")
+    assert [b.label for b in found.boxes] == ["mug", "spoon"] and found.method == "fake"
+    assert "1 more boxes" in found.notes[0]
 
 
 def test_an_empty_text_is_refused() -> None:

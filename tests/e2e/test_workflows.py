@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ from comfy_server import Server
 from glb_file import assert_certified_asset
 from PIL import Image
 
-NAMES = sorted(p.stem for p in (ROOT / "workflows" / "api").glob("*.json"))
+MANY = "many_objects"
+NAMES = sorted(p.stem for p in (ROOT / "workflows" / "api").glob("*.json") if p.stem != MANY)
 
 
 def budget(graph: dict[str, Any]) -> int:
@@ -41,6 +43,25 @@ def test_workflow_runs_and_its_files_are_sound(
         assert pixels.std() > 3, item
     texts = [text for out in outputs.values() for text in out.get("text", [])]
     assert any('"certified": true' in text for text in texts)
+
+
+def test_each_of_many_objects_becomes_a_file_in_one_folder(
+    server: Server, workflow: Callable[[str], dict[str, Any]]
+) -> None:
+    """Three things on one picture, found without a model: three certified files, one new folder named by the time."""
+    graph = workflow(MANY)
+    outputs = server.run(graph, timeout=400)
+    files = [item for out in outputs.values() for item in out.get("3d", [])]
+    (folder,) = {item["subfolder"] for item in files}
+    assert re.fullmatch(r"3d/objects_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", folder)
+    assert sorted(item["filename"][:10] for item in files) == ["01_object_", "02_object_", "03_object_"]
+    assert len(list((server.base / "output" / folder).glob("*.glb"))) == 3
+    contents = [server.fetch(item) for item in files]
+    assert len(set(contents)) == 3
+    for data in contents:
+        assert_certified_asset(data, budget(graph))
+    texts = [text for out in outputs.values() for text in out.get("text", [])]
+    assert any("apart: 3 of 3 objects" in text and "does not read the text" in text for text in texts)
 
 
 def test_a_second_run_saves_a_second_file(server: Server, workflow: Callable[[str], dict[str, Any]]) -> None:

@@ -297,3 +297,21 @@ def test_models_ask_comfy_for_room(part: Any, comfy: fake_comfy.State) -> None:
     with border.at_home():
         memory._HOST.get().make_room("cuda:0", 5 * 2**20)
     assert comfy.freed == [5 * 2**20] and memory._HOST.get() is None
+
+
+def test_detect_gives_a_crop_and_a_place_per_object(node: Any) -> None:
+    """Two things on grey: lists of equal length, one folder for the run, what was used and that it does not read."""
+    image = torch.full((1, 96, 160, 3), 0.6)
+    image[:, 30:60, 20:60] = torch.tensor([0.8, 0.1, 0.1])
+    image[:, 40:80, 100:140] = torch.tensor([0.1, 0.2, 0.7])
+    found = node("MaquetteDetectObjects").execute(image, "cup, spoon", padding=0.0)
+    crops, drawn, labels, prefixes, notes = found.args
+    assert len(crops) == len(labels) == len(prefixes) == 2 and drawn.shape == image.shape
+    assert sorted(tuple(c.shape[1:3]) for c in crops) == [(30, 40), (40, 40)]
+    assert len({p.rsplit("/", 1)[0] for p in prefixes}) == 1 and prefixes[0].startswith("3d/objects_2")
+    assert [p.rsplit("/", 1)[1] for p in prefixes] == ["01_object", "02_object"]
+    assert "apart: 2 of 2 objects" in notes and "does not read" in notes
+    one = node("MaquetteDetectObjects").execute(image, "cup", most=1, folder="mine/").args
+    assert len(one[0]) == 1 and one[3][0].startswith("mine_2") and one[3][0].endswith("/01_cup")
+    with pytest.raises(ValueError, match="one picture"):
+        node("MaquetteDetectObjects").execute(image.repeat(2, 1, 1, 1), "cup")
