@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from maquette import detect
 from maquette.backends import missing_reason
 from maquette.detect import grounding_dino, qwen3_vl
-from maquette.errors import BadInputError
 
 
 def test_words_are_split_once_each() -> None:
@@ -29,13 +27,6 @@ def test_scores_of_tokens_go_to_the_word_they_belong_to() -> None:
     one, two = grounding_dino.boxes_of(odds, centers, offsets, ("cup", "tea spoon"), (100, 200))
     assert (one.label, one.score, one.left, one.top, one.right, one.bottom) == ("cup", 0.9, 50, 25, 150, 75)
     assert (two.label, two.score) == ("tea spoon", 0.6) and two.left == pytest.approx(40)
-
-
-def test_prose_is_an_error_that_quotes_it_and_an_empty_list_is_not() -> None:
-    picture = SimpleNamespace(rgb=np.zeros((50, 50, 3), np.float32), name="p.jpg")
-    assert qwen3_vl.boxes_of("```json\n[ ]\n```", picture, "cup") == ()
-    with pytest.raises(BadInputError, match=r"p\.jpg.*cup.*I see a table"):
-        qwen3_vl.boxes_of("I see a table.", picture, "cup")
 
 
 def test_both_are_listed_and_pinned_and_name_their_command() -> None:
