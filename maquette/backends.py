@@ -65,6 +65,11 @@ class Spec:
     default_rank: int = 100
     """``auto`` takes the available backend with the lowest rank; 1000 and more are never chosen by ``auto``."""
 
+    @property
+    def room(self) -> int:
+        """Bytes of GPU memory that are welcome before the model is loaded: the highest peak of its table; 0 = none."""
+        return max(self.vram_mb.values(), default=0) << 20
+
 
 def discover(package: str, path: list[str]) -> dict[str, ModuleType]:
     """All backends of a stage by name: ``discover(__name__, __path__)`` in the stage's ``__init__``."""

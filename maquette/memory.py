@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import torch
 
 MB = 1024 * 1024
+SMALL_GPU = 6 * 1024**3 - 512 * MB
+"""A card sold as 6 GB reports a little less."""
 TRACE = "MAQUETTE_VRAM_TRACE"
 """Environment: "1" appends every stage to ``maquette_vram_trace.jsonl`` in the working folder; else: a file name."""
 
@@ -68,6 +70,21 @@ def free_bytes(device: str | torch.device) -> int | None:
         return None
     free, _ = torch.cuda.mem_get_info(where)
     return int(free) + torch.cuda.memory_reserved(where) - torch.cuda.memory_allocated(where)
+
+
+def for_helper(device: str | torch.device) -> str:
+    """Where a helper model (segment, depth, detect) runs when nobody chose: ``device``, or the CPU beside a GPU below
+    ``SMALL_GPU``, whose memory then stays whole for the reconstruction."""
+    import torch
+
+    where = torch.device(device)
+    if where.type != "cuda" or not torch.cuda.is_available():
+        return str(device)
+    total = int(torch.cuda.get_device_properties(where).total_memory)
+    if total >= SMALL_GPU:
+        return str(device)
+    log.info("%s has %.1f GB: helper models run on the CPU", device, total / 1024**3)
+    return "cpu"
 
 
 def give_back(device: str | torch.device) -> None:

@@ -26,7 +26,8 @@ class GenerateSettings:
     views: a preset name per picture (front, right, back, left, top, bottom); azimuths: degrees per picture instead;
     both empty = front, right, back, left in the order given. faces: 0 keeps what the reconstruction gave. texture: side
     of the square maps in texels, 0 = vertex colours only. picture: side of the prepared square picture, 0 = chosen from
-    the texture. gate: an expression over the report, e.g. ``watertight and faces <= 20000``; empty = none.
+    the texture. helper_device: where the subject is found, empty = as ``device`` says, which with ``auto`` spares a
+    small GPU. gate: an expression over the report, e.g. ``watertight and faces <= 20000``; empty = none.
     """
 
     segment: str = "auto"
@@ -39,6 +40,7 @@ class GenerateSettings:
     picture: int = 0
     field_of_view: float = FIELD_OF_VIEW
     device: str = "auto"
+    helper_device: str = ""
     seed: int = 0
     gate: str = ""
     models_dir: str | None = None
@@ -141,6 +143,14 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def helper_device(name: str) -> str:
+    """As ``resolve_device``, for the models of segment, depth and detect: ``auto`` spares a GPU below 6 GB."""
+    from .memory import for_helper
+
+    found = resolve_device(name)
+    return for_helper(found) if name == "auto" else found
+
+
 def peak_memory_mb() -> float | None:
     """Highest resident memory of this process so far in megabytes; None where the system does not tell (Windows)."""
     try:
@@ -163,7 +173,7 @@ def _views(
     from .image import prepare, prepare_views
     from .segment import segment
 
-    device, masks = resolve_device(settings.device), []
+    device, masks = helper_device(settings.helper_device or settings.device), []
     for index, (picture, name) in enumerate(zip(pictures, names, strict=True)):
         window = progress.part(index / len(pictures), (index + 1) / len(pictures))
         cut = segment(picture, settings.segment, device=device, progress=window)
@@ -229,4 +239,13 @@ def _dress(
     return baked.mesh, dict(baked.coverage)
 
 
-__all__ = ["Asset", "GateError", "GenerateSettings", "generate", "pass_gate", "resolve_device", "view_names"]
+__all__ = [
+    "Asset",
+    "GateError",
+    "GenerateSettings",
+    "generate",
+    "helper_device",
+    "pass_gate",
+    "resolve_device",
+    "view_names",
+]

@@ -89,8 +89,9 @@ def job() -> Progress:
     return Progress(report=report, check=throw_exception_if_processing_interrupted)
 
 
-def device(choice: str) -> str:
-    """``auto`` -> the device ComfyUI computes on; ``cpu`` -> cpu."""
+def device(choice: str, *, helper: bool = False) -> str:
+    """``auto`` -> the device ComfyUI computes on; ``cpu`` -> cpu. helper: for the models of segment, depth and detect,
+    which leave a GPU below 6 GB to the reconstruction."""
     from comfy.model_management import get_torch_device
 
     if choice not in {"auto", "cpu"}:
@@ -99,7 +100,11 @@ def device(choice: str) -> str:
     if found.split(":")[0] not in _DEVICES:
         log.info("ComfyUI computes on %s, which Maquette does not know: it uses the CPU", found)
         return "cpu"
-    return found
+    if not helper:
+        return found
+    from ..maquette.memory import for_helper
+
+    return for_helper(found)
 
 
 def make_room(where: str, megabytes: float) -> None:

@@ -107,6 +107,7 @@ class ImageTo3DAsset(io.ComfyNode):
             seed=seed,
             gate=gate,
             device=on,
+            helper_device=pick_device(device, helper=True),
             models_dir=models_dir(),
             **_directions(directions, len(found)),
         )

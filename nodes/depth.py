@@ -53,7 +53,7 @@ class EstimateDepth(io.ComfyNode):
     def execute(cls, views: Any = None, method: str = "auto", device: str = "auto", image: Any = None) -> io.NodeOutput:
         from ..maquette import depth
 
-        on, progress = pick_device(device), job()
+        on, progress = pick_device(device, helper=True), job()
         with at_home():
             found = _views(views, image, depth.load(method))
             shown = []

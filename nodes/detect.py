@@ -78,7 +78,7 @@ class DetectObjects(io.ComfyNode):
         from ..maquette import detect
         from ..maquette.errors import BadInputError
 
-        found, on = pictures(image), pick_device(device)
+        found, on = pictures(image), pick_device(device, helper=True)
         if len(found) != 1:
             raise BadInputError(f"image: Detect Objects takes one picture, got a batch of {len(found)}; pick one")
         with at_home():

@@ -75,7 +75,7 @@ def cut_out(
     """(picture, mask, notes) for every Picture of ``found``."""
     from ..maquette.segment import segment
 
-    progress, on = job(), device(where)
+    progress, on = job(), device(where, helper=True)
     hints = priors(prior, len(found))
     out = []
     for index, (picture, hint) in enumerate(zip(found, hints, strict=True)):

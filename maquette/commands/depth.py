@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
     checked_output(options.output, ENDINGS)
     from .. import depth
     from ..image import read_picture
-    from ..pipeline import resolve_device
+    from ..pipeline import helper_device
 
     picture, module = read_picture(options.image), depth.load(options.backend)
-    device = resolve_device(options.device)
+    device = helper_device(options.device)
     with progress_bar(quiet=options.json) as progress:
         view = _view(picture, module, options.segment, device, progress.part(0, 0.4))
         found = depth.estimate(view, module.SPEC.name, device=device, progress=progress.part(0.4, 1))

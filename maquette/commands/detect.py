@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
         raise BadInputError(f"--padding must lie in [0, 2], got {options.padding:g}")
     from .. import detect
     from ..image import read_picture, write_picture
-    from ..pipeline import resolve_device
+    from ..pipeline import helper_device
 
-    picture, device = read_picture(options.image), resolve_device(options.device)
+    picture, device = read_picture(options.image), helper_device(options.device)
     with progress_bar(quiet=options.json) as progress:
         found = detect.detect(picture, options.text, options.backend, device=device, progress=progress)
     boxes = found.boxes[: options.most]

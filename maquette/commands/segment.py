@@ -37,10 +37,10 @@ def run(options: argparse.Namespace) -> int:
     """Segment and write."""
     checked_output(options.output, (".png", ".webp", ".npy"))
     from ..image import read_picture
-    from ..pipeline import resolve_device
+    from ..pipeline import helper_device
     from ..segment import segment
 
-    picture, device = read_picture(options.image), resolve_device(options.device)
+    picture, device = read_picture(options.image), helper_device(options.device)
     with progress_bar(quiet=options.json) as progress:
         prior = _prior(options, picture, device, progress.part(0, 0.5))
         cut = segment(picture, options.method, prior=prior, device=device, progress=progress.part(0.5, 1))

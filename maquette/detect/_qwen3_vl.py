@@ -84,7 +84,7 @@ def detect_with(spec: Spec, picture: PictureLike, prompt: str, device: str, prog
     from ..weights.ready import folder
 
     place = folder(spec, progress.part(0, 0.2))
-    with own(device, need=max(spec.vram_mb.values()) << 20, progress=progress) as lease, lease.stage(spec.name):
+    with own(device, need=spec.room, progress=progress) as lease, lease.stage(spec.name):
         progress.update(2, 10, "loading the model")
         model = open_model(place, device)
         answer = ask(model, picture.rgb, QUESTION.format(words=prompt), progress.part(0.4, 1.0))

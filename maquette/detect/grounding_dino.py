@@ -40,6 +40,8 @@ SPEC = Spec(
         ),
     ),
     folder="grounding_dino_tiny",
+    vram_mb={800: 3000},
+    vram_estimated=True,
     default_rank=20,
 )
 SHORT, LONG = 800, 1333
@@ -61,7 +63,7 @@ def detect(picture: PictureLike, prompt: str, *, device: str, progress: Progress
     from ..weights.ready import folder
 
     place = folder(SPEC, progress.part(0, 0.2))
-    with own(device, need=2_000_000_000, progress=progress) as lease, lease.stage(SPEC.name):
+    with own(device, need=SPEC.room, progress=progress) as lease, lease.stage(SPEC.name):
         progress.update(2, 10, "loading the model")
         model, tokenizer = open_model(place, device)
         progress.update(5, 10, "looking")

@@ -68,7 +68,7 @@ def segment_with(
     }
     script = Path(__file__).with_name("_rembg_child.py")
     advice = "choose a smaller model (u2netp, birefnet-general-lite)"
-    with own(device, need=max(spec.vram_mb.values()) << 20, progress=progress):
+    with own(device, need=spec.room, progress=progress):
         answer = run_child(script, given, f"segmenting with {spec.name}", LIMIT, progress.part(0.1, 1), advice)
     mask = np.asarray(answer["mask"], np.float32)
     if prior is None or not (mask >= 0.5).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,44 @@ def ready(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     small = tuple(replace(file, size=None, sha256=None) for file in module().SPEC.weights)
     monkeypatch.setattr(module(), "SPEC", replace(module().SPEC, weights=small))
     return module()
+
+
+@pytest.fixture
+def metric(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The indoor metric backend with the same network turned metric (20 m at most)."""
+    import shutil
+
+    import maquette.depth._depth_anything.run as run
+
+    place = tmp_path / "depth_anything_v2_metric_indoor_small"
+    shutil.copytree(weights / "depth_anything_v2_small", place)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "depth_estimation_type": "metric", "max_depth": 20}))
+    monkeypatch.setenv("MAQUETTE_MODELS", str(tmp_path))
+    monkeypatch.setattr(run.input_size, "__defaults__", (70,))
+    found = depth.discover(depth.__name__, list(depth.__path__))["depth-anything-v2-metric-indoor-small"]
+    small = tuple(replace(file, size=None, sha256=None) for file in found.SPEC.weights)
+    monkeypatch.setattr(found, "SPEC", replace(found.SPEC, weights=small))
+    return found
+
+
+def test_metric_depth_is_in_metres_and_marked_so(metric: Any) -> None:
+    """Inside the mask depth lies within the network's range, larger = farther; auto never takes it."""
+    seen = view(80, 96)
+    found = depth.estimate(seen, metric.SPEC.name)
+    inside = seen.mask >= 0.5
+    assert found.metric and 0 < found.depth[inside].min() < found.depth[inside].max() <= 20
+    assert np.isnan(found.depth[~inside]).all()
+    assert np.allclose(found.disparity[inside], 1 / found.depth[inside])
+    assert metric.SPEC.default_rank >= 1000 and "metres" in metric.SPEC.title and metric.SPEC.commercial_use
+
+
+def test_a_relative_network_in_the_metric_models_folder_is_refused(metric: Any, weights: Path, tmp_path: Path) -> None:
+    """Disparity taken for metres would turn the scene inside out without a word."""
+    config = (weights / "depth_anything_v2_small" / "config.json").read_text()
+    (tmp_path / "depth_anything_v2_metric_indoor_small" / "config.json").write_text(config)
+    with pytest.raises(WeightsError, match=r"relative model, not .*Metric Indoor"):
+        depth.estimate(view(80, 96), metric.SPEC.name)
 
 
 def view(height: int, width: int) -> View:

@@ -140,3 +140,19 @@ def test_estimate_depth_takes_a_whole_picture_for_a_model_that_sees_all_of_it(
     near = node("MaquetteEstimateDepth").execute(image=image, method="auto").args[0]
     assert near.shape == image.shape
     assert torch.allclose(near[0].flatten(0, 1).argmax(0), image[0, ..., 0].argmax()[None].expand(3))
+
+
+@pytest.mark.parametrize(("gigabytes", "helper"), [(4, "cpu"), (8, "cuda")])
+def test_helpers_leave_a_small_gpu_alone(
+    gigabytes: int, helper: str, part: Any, comfy: fake_comfy.State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segment, Estimate Depth and Detect Objects compute on the CPU beside a 4 GB card; Reconstruct has it."""
+    from types import SimpleNamespace
+
+    comfy.device = "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda *_: SimpleNamespace(total_memory=gigabytes * 1024**3)
+    )
+    assert part("_comfy").device("auto", helper=True) == helper
+    assert part("_comfy").device("auto") == "cuda" and part("_comfy").device("cpu", helper=True) == "cpu"

@@ -1,1 +1,1 @@
-"""Depth Anything V2's three sizes share these: pins, picture to tensor, run, tiles."""
+"""Depth Anything V2's sizes share these: pins, picture to tensor, run, tiles."""

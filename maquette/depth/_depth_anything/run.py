@@ -1,4 +1,4 @@
-"""Depth Anything V2 (Yang et al. 2024) through transformers: pictures in, relative disparity out."""
+"""Depth Anything V2 (Yang et al. 2024) through transformers: pictures in, relative disparity or metres out."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def input_size(height: int, width: int, patch: int, side: int = SIDE) -> tuple[i
     return high, wide
 
 
-def disparity(model: Any, rgb: FloatArray, progress: Progress, *, tiled: bool = False) -> FloatArray:
-    """[H, W] relative disparity >= 0, larger = nearer, of ``rgb`` [H, W, 3] sRGB.
+def answer(model: Any, rgb: FloatArray, progress: Progress, *, tiled: bool = False) -> FloatArray:
+    """[H, W] what the network says of ``rgb`` [H, W, 3] sRGB, >= 0: relative disparity (larger = nearer), or metres.
 
     tiled: run overlapping tiles as well and lay their detail on the whole picture's depth (for large pictures).
     """
