@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from compiled import compile_and_compare
 
 from maquette.native import extension
 
@@ -15,13 +12,7 @@ family = extension("marching_cubes")
 build = extension("build")
 
 COMPARE = """
-import sys, torch
-sys.path.insert(0, {root!r})
-import maquette.native as native
-from pathlib import Path
-native._load_from(Path({extensions!r}))
-family = native.extension("marching_cubes")
-assert family.NATIVE, native.extension("build").why_not("marching_cubes")
+import torch
 torch.manual_seed(0)
 for shape in [(2, 2, 2), (2, 3, 64), (5, 7, 9), (9, 5, 65), (4, 5, 63), (6, 6, 130), (3, 40, 128), (24, 24, 24)]:
     for kind in ("noise", "sign", "level", "huge", "inside", "outside"):
@@ -37,35 +28,13 @@ for shape in [(2, 2, 2), (2, 3, 64), (5, 7, 9), (9, 5, 65), (4, 5, 63), (6, 6, 1
         ours, twin = torch.ops.maquette.marching_cubes(values, 0.5), family.reference.marching_cubes(values, 0.5)
         assert torch.equal(ours[1], twin[1]), (shape, kind)
         assert torch.equal(ours[0], twin[0]), (shape, kind, (ours[0] - twin[0]).abs().max())
-print("equal")
 """
 
 
 @pytest.mark.slow
 def test_compiled_equals_twin(tmp_path, monkeypatch):
     """Built from scratch in a copy of the tree and loaded in a fresh process: identical vertices and faces."""
-    copied_extensions(tmp_path, monkeypatch)
-    try:
-        built = build.build("marching_cubes", cuda=False)
-    except build.BuildError as error:
-        if "no C++ compiler" in str(error):
-            pytest.skip(str(error))
-        raise
-    assert built.library.stat().st_size > 0 and build.why_not("marching_cubes") == ""
-    root = str(Path(__file__).resolve().parents[2])
-    code = COMPARE.format(root=root, extensions=str(tmp_path / "extensions"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
-    assert done.stdout.strip() == "equal", done.stderr
-
-
-def copied_extensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of ``extensions/`` without what was built; the build script then works on the copy."""
-    import shutil
-
-    target = tmp_path / "extensions"
-    shutil.copytree(build.ROOT, target, ignore=shutil.ignore_patterns("_build", "__pycache__"))
-    monkeypatch.setattr(build, "ROOT", target)
-    return target
+    compile_and_compare("marching_cubes", COMPARE, tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(not family.NATIVE, reason="not compiled here")

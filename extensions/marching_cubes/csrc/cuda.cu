@@ -1,7 +1,7 @@
 // Marching cubes on a CUDA device: ballot to bits, count per word, one scan, write. One wait for the host (the sizes).
-#include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 #include <torch/types.h>
 
@@ -116,7 +116,7 @@ std::tuple<torch::Tensor, torch::Tensor> marching_cubes(const torch::Tensor& val
   TORCH_CHECK(values.dim() == 3 && values.is_contiguous() && values.scalar_type() == torch::kFloat32,
               "maquette::marching_cubes wants contiguous float32 [X, Y, Z]");
   const c10::cuda::CUDAGuard guard(values.device());
-  const auto stream = at::cuda::getCurrentCUDAStream();
+  const auto stream = c10::cuda::getCurrentCUDAStream();
   const Shape s = {values.size(0), values.size(1), values.size(2), (values.size(2) + W - 1) / W};
   const int64_t total = s.x * s.y * s.words;
   const auto ints = values.options().dtype(torch::kInt32);
