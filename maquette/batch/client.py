@@ -132,6 +132,7 @@ class Server:
         running, pending = self.queued()
         if prompt_id in pending:
             self._send("/queue", {"delete": [prompt_id]})
+            running, _ = self.queued()  # it may have been started between question and order
         if prompt_id in running:
             self._send("/interrupt", {"prompt_id": prompt_id})
 
