@@ -12,7 +12,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .nodes._comfy import register_model_folders
 from .nodes.asset import ImageTo3DAsset
-from .nodes.bake import BakeTexture
+from .nodes.bake import BakeTexture, UnwrapMesh
 from .nodes.depth import EstimateDepth
 from .nodes.detect import DetectObjects
 from .nodes.diagnose import Doctor
@@ -36,6 +36,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     CleanMesh,
     SimplifyMesh,
     MeshReport,
+    UnwrapMesh,
     BakeTexture,
     Load3DAsset,
     Save3DAsset,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..maquette.data import Appearance, Camera, Material, Mesh, SurfaceSample, View
+from ..maquette.data import Appearance, Camera, Mesh, SurfaceSample, View
 from ..maquette.errors import BadInputError
 
 if TYPE_CHECKING:
     import torch
 
 Transform = npt.NDArray[np.float64]
-_GREY = (0.7, 0.7, 0.7)
 
 
 @dataclass(frozen=True)
@@ -54,33 +52,6 @@ class MovedAppearance:
         return self.inner.sample(points @ back[:3, :3].T + back[:3, 3], normals @ turn)
 
 
-@dataclass(frozen=True)
-class OwnLook:
-    """What ``mesh`` itself shows: its texture, else its vertex colours, else its one colour. Built when first asked."""
-
-    mesh: Mesh
-
-    @cached_property
-    def inner(self) -> Appearance:
-        """The appearance proper; it holds a search tree over the mesh, so it is made late."""
-        from ..maquette.appearance import TexturedMesh, Uniform, VertexColors
-        from ..maquette.image import linear_to_srgb
-
-        if self.mesh.texture is not None and self.mesh.uvs is not None:
-            return TexturedMesh(self.mesh)
-        if self.mesh.vertex_colors is not None:
-            return VertexColors(self.mesh)
-        material = self.mesh.material
-        if material == Material():
-            return Uniform(_GREY)
-        red, green, blue = np.asarray(linear_to_srgb(np.array(material.base_color, np.float32))).tolist()
-        return Uniform((red, green, blue), material.metallic, material.roughness)
-
-    def sample(self, points: torch.Tensor, normals: torch.Tensor) -> SurfaceSample:
-        """points, normals: [N, 3]."""
-        return self.inner.sample(points, normals)
-
-
 def look(value: Any) -> Look:
     """A socket value as a Look; other packs may pass any object with ``sample(points, normals)``."""
     if isinstance(value, Look):
@@ -92,6 +63,8 @@ def look(value: Any) -> Look:
 
 def look_of_mesh(mesh: Mesh) -> Look:
     """A Look of the mesh's own texture or colours."""
+    from ..maquette.appearance import OwnLook
+
     return Look(OwnLook(mesh))
 
 

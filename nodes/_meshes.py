@@ -238,20 +238,27 @@ def _maps(batch: Sequence[Mesh]) -> dict[str, Any]:
     if len(present) != len(batch) or len({t.base_color.shape for t in present}) > 1:
         raise BadMeshError("mesh batch: every item needs a texture of the same size; bake them alike or one at a time")
     out: dict[str, Any] = {"texture": _tensor(np.stack([t.base_color[..., :3] for t in present]))}
-    if all(t.metallic_roughness is not None for t in present):
-        out["metallic_roughness"] = _tensor(np.stack([_packed(t) for t in present]))
-        out["occlusion_in_mr"] = all(t.occlusion is not None for t in present)
+    occluded = all(t.occlusion is not None for t in present)
+    if occluded or all(t.metallic_roughness is not None for t in present):
+        out["metallic_roughness"] = _tensor(np.stack([_packed(m) for m in batch]))
+        out["occlusion_in_mr"] = occluded
     if all(t.normal is not None for t in present):
         out["normal_map"] = _tensor(np.stack([t.normal for t in present]))  # type: ignore[misc]
     return out
 
 
-def _packed(texture: Texture) -> np.ndarray[Any, Any]:
-    """Metal-roughness with the occlusion in R, as glTF packs them."""
-    assert texture.metallic_roughness is not None
-    packed = np.array(texture.metallic_roughness)
+def _packed(mesh: Mesh) -> np.ndarray[Any, Any]:
+    """Metal-roughness with the occlusion in R, as glTF packs them; the material's factors where there is no map, since
+    core has no other place for an occlusion map."""
+    texture = mesh.texture
+    assert texture is not None
+    if texture.metallic_roughness is not None:
+        packed = np.array(texture.metallic_roughness)
+    else:
+        packed = np.ones_like(texture.base_color)
+        packed[..., 1], packed[..., 2] = mesh.material.roughness, mesh.material.metallic
     if texture.occlusion is not None:
-        packed[..., 0] = texture.occlusion.reshape(packed.shape[:2])
+        packed[..., 0] = texture.occlusion.reshape((*packed.shape[:2], -1))[..., 0]
     return packed
 
 

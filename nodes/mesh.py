@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..maquette.data import Mesh
+from ..maquette.errors import GateError
 from ._comfy import job
 from ._look import look_of_mesh
 from ._meshes import core_mesh, meshes
 from ._schema import APPEARANCE, advanced, choice, mesh_input, schema
 
-REPAIRS = ("fix", "none")
+REPAIRS = ("fix", "keep", "solid")
+_OLD_REPAIRS = {"none": "keep"}
+"""Names in workflows saved before the levels were called as on the command line."""
+FAILING = ("stop the run", "block this branch")
 _LOOK_TIP = "What the incoming mesh showed (texture or colours): connect it to Bake Texture to put it back."
 
 
@@ -51,7 +56,35 @@ class CleanMesh(io.ComfyNode):
                     "repair",
                     options=list(REPAIRS),
                     default="fix",
-                    tooltip="fix = make the surface manifold where it is not; none = leave it and only report.",
+                    tooltip="fix = the least change that makes it a manifold; keep = change nothing, only measure;"
+                    " solid = extract the surface anew where fix is not enough (always printable).",
+                ),
+                advanced(
+                    io.Boolean.Input,
+                    "remove_inner",
+                    optional=True,
+                    default=False,
+                    tooltip="Drop walls that cannot be seen from outside, such as the double walls of voxel models.",
+                ),
+                advanced(
+                    io.Int.Input,
+                    "faces",
+                    optional=True,
+                    default=0,
+                    min=0,
+                    max=10_000_000,
+                    step=100,
+                    tooltip="Face budget, met within 2 percent; 0 = keep all.",
+                ),
+                advanced(
+                    io.Int.Input,
+                    "resolution",
+                    optional=True,
+                    default=256,
+                    min=16,
+                    max=1024,
+                    step=16,
+                    tooltip="Cells along the longest side for repair = solid.",
                 ),
             ],
             outputs=[
@@ -59,24 +92,42 @@ class CleanMesh(io.ComfyNode):
                     display_name="mesh", tooltip="Cleaned geometry, smooth normals; UVs and texture are gone."
                 ),
                 APPEARANCE.Output(display_name="appearance", tooltip=_LOOK_TIP),
-                io.String.Output(display_name="notes", tooltip="What was done, with numbers."),
+                io.String.Output(
+                    display_name="notes", tooltip="What was done, with numbers, and the distance to the input."
+                ),
             ],
         )
 
     @classmethod
-    def execute(
-        cls, mesh: Any, weld: bool = True, floaters: float = 0.01, fill_holes: bool = True, repair: str = "fix"
-    ) -> io.NodeOutput:
-        from ..maquette.mesh import clean, smooth_normals
+    def validate_inputs(cls, repair: str = "fix") -> bool | str:
+        """The levels, and the names that older workflows hold."""
+        known = repair in REPAIRS or repair in _OLD_REPAIRS
+        return True if known else f"repair: there is no '{repair}'; choose one of {', '.join(REPAIRS)}"
 
-        choice(repair, REPAIRS, "repair")
+    @classmethod
+    def execute(
+        cls,
+        mesh: Any,
+        weld: bool = True,
+        floaters: float = 0.01,
+        fill_holes: bool = True,
+        repair: str = "fix",
+        remove_inner: bool = False,
+        faces: int = 0,
+        resolution: int = 256,
+    ) -> io.NodeOutput:
+        from ..maquette.mesh import finish, smooth_normals
+
+        options: dict[str, Any] = {"weld": weld, "floaters": floaters, "fill_holes": fill_holes}
+        options |= {"remove_inner": remove_inner, "faces": faces, "resolution": resolution}
+        options["repair"] = choice(_OLD_REPAIRS.get(repair, repair), REPAIRS, "repair")
         found = meshes(mesh)
         cleaned, notes = [], []
         for item, window in zip(found, _progress_parts(len(found)), strict=True):
-            result = clean(item, weld=weld, floaters=floaters, fill_holes=fill_holes, repair=repair, progress=window)
-            cleaned.append(smooth_normals(result.mesh))
+            result = finish(item, progress=window, **options)
+            cleaned.append(result.mesh if result.mesh is item else smooth_normals(result.mesh))
             notes.extend(result.notes)
-            notes.append(json.dumps(result.figures, default=str))
+            notes.append(json.dumps({**result.figures, "certified": result.report.certified}, default=str))
         return io.NodeOutput(core_mesh(cleaned), look_of_mesh(found[0]), "\n".join(notes))
 
 
@@ -142,28 +193,57 @@ class MeshReport(io.ComfyNode):
                     tooltip="Stop the run unless this holds, for example: watertight and faces <= 20000. Empty = only"
                     " report.",
                 ),
+                advanced(
+                    io.Combo.Input,
+                    "on_failure",
+                    optional=True,
+                    options=list(FAILING),
+                    default=FAILING[0],
+                    tooltip="What the gate does: stop the whole run with an error, or block only what hangs on the mesh"
+                    " output, so that the rest of the graph still runs.",
+                ),
             ],
             outputs=[
-                io.Mesh.Output(display_name="mesh", tooltip="The same mesh, unchanged."),
+                io.Mesh.Output(display_name="mesh", tooltip="The same mesh, unchanged; blocked when the gate says so."),
                 io.String.Output(display_name="report", tooltip="The certificate as JSON (a list for a batch)."),
                 io.Boolean.Output(display_name="certified", tooltip="True when every mesh of the batch is certified."),
             ],
         )
 
     @classmethod
-    def execute(cls, mesh: Any, gate: str = "") -> io.NodeOutput:
+    def execute(cls, mesh: Any, gate: str = "", on_failure: str = FAILING[0]) -> io.NodeOutput:
         from ..maquette.mesh import certify
-        from ..maquette.mesh import gate as check
 
+        choice(on_failure, FAILING, "on_failure")
         found = meshes(mesh)
         windows = _progress_parts(len(found))
         reports = [certify(item, progress=window) for item, window in zip(found, windows, strict=True)]
-        if gate.strip():
-            for report in reports:
-                check(report, gate)
+        refused = _refused(reports, gate)
+        if refused is not None and on_failure == FAILING[0]:
+            raise refused
         plain: Any = [report.as_dict() for report in reports]
         text = json.dumps(plain[0] if len(plain) == 1 else plain, indent=2)
-        return io.NodeOutput(core_or_same(mesh), text, all(r.certified for r in reports), ui={"text": [text]})
+        passed = core_or_same(mesh) if refused is None else _blocker(str(refused))
+        return io.NodeOutput(passed, text, all(r.certified for r in reports), ui={"text": [text]})
+
+
+def _refused(reports: Sequence[Any], expression: str) -> GateError | None:
+    """The gate's first error, None when every mesh passes or there is no gate."""
+    from ..maquette.mesh import gate
+
+    for report in reports if expression.strip() else ():
+        try:
+            gate(report, expression)
+        except GateError as error:
+            return error
+    return None
+
+
+def _blocker(message: str) -> Any:
+    """Core's value that keeps the nodes behind it from running; the page shows ``message`` on the one that it stops."""
+    from comfy_execution.graph_utils import ExecutionBlocker
+
+    return ExecutionBlocker(message)
 
 
 def core_or_same(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..geometry.closest import ClosestSurface
 from ..geometry.normals import vertex_normals
 from ..progress import Progress, silent
 from ._gutter import fill_gutter
+from ._strips import strips
 from ._tangents import tangent_frames
 from ._unwrap import check_size
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 _BLOCK = 1 << 17
+_FAR = 0.3
+"""Median distance of the finer mesh, as a share of the size, from which it is another object or elsewhere."""
 _DIRECTIONS, _SHADOW_MAP, _SHADOW_BIAS = 64, 256, 0.016
 """Rays per texel, side of the depth map that answers all rays of one direction, slack as a share of the size."""
 
@@ -36,8 +39,9 @@ def bake_detail(
     """``mesh`` with a normal map that gives it the shape of ``detail``, and an occlusion map.
 
     mesh: unwrapped; its vertex normals are kept in the result, because the map is relative to them. detail: the finer
-    mesh in the same place, None = no normal map. The maps are [size, size, 3] and [size, size, 1], linear; normals
-    after glTF: +x = growing u, +y = up in the picture, MikkTSpace frames. BadMeshError without uvs.
+    mesh in the same place (BadMeshError when it is elsewhere), None = no normal map. The maps are [size, size, 3] and
+    [size, size, 1], linear; normals after glTF: +x = growing u, +y = up in the picture, MikkTSpace frames. BadMeshError
+    without uvs.
     """
     progress = progress or silent()
     check_size(size)
@@ -55,74 +59,110 @@ def bake_detail(
 def _normal_map(mesh: Mesh, detail: Mesh, size: int, progress: Progress) -> FloatArray:
     """[size, size, 3] in [0, 1]: the detail's normal in the frame that the reader of the map will build there."""
     surface = ClosestSurface(detail)
-    finer = vertex_normals(detail)
-    seen, values = _texels(mesh, np.concatenate([mesh.vertices, *tangent_frames(mesh)], axis=1), size)
-    out = np.empty((len(values), 3), np.float32)
-    for start in range(0, len(values), _BLOCK):
-        progress.update(start, len(values), "baking normals")
-        part = values[start : start + _BLOCK]
-        hits = surface.query(part[:, :3], part[:, 9:12])
-        towards = (finer[detail.faces[hits.face]] * hits.bary[..., None]).sum(axis=1)
-        # rows tangent, bitangent, normal, as interpolated, not normalised: what the reader of the map has
-        frames = part[:, 3:12].reshape(-1, 3, 3) + np.float32(1e-6) * np.eye(3, dtype=np.float32)
-        local = np.linalg.solve(np.swapaxes(frames, 1, 2), towards[..., None])[..., 0]
-        local[:, 2] = np.maximum(local[:, 2], 1e-3)
-        out[start : start + _BLOCK] = local / np.linalg.norm(local, axis=1, keepdims=True)
-    return _mapped(seen, out * 0.5 + 0.5)
+    _check_place(mesh, surface)
+    finer, out = vertex_normals(detail), np.zeros((size, size, 3), np.float32)
+    used = np.zeros((size, size), bool)
+    for rows, inside, found in strips(mesh, np.concatenate([mesh.vertices, *tangent_frames(mesh)], axis=1), size):
+        used[rows] = inside
+        values = found.numpy()
+        local = np.empty((len(values), 3), np.float32)
+        for start in range(0, len(values), _BLOCK):
+            progress.update(rows.start, size, "baking normals")
+            local[start : start + _BLOCK] = _in_frame(values[start : start + _BLOCK], surface, detail, finer)
+        out[rows][inside] = local * 0.5 + 0.5
+    fill_gutter(out, used)
+    return out.clip(0, 1, out=out)
+
+
+def _in_frame(values: FloatArray, surface: ClosestSurface, detail: Mesh, finer: FloatArray) -> FloatArray:
+    """[N, 3] unit normals of the detail in the frames ``values`` [N, 12]: point, tangent, bitangent, normal."""
+    hits = surface.query(values[:, :3], values[:, 9:12])
+    towards = (finer[detail.faces[hits.face]] * hits.bary[..., None]).sum(axis=1)
+    # rows tangent, bitangent, normal, as interpolated, not normalised: what the reader of the map has
+    frames = values[:, 3:12].reshape(-1, 3, 3) + np.float32(1e-6) * np.eye(3, dtype=np.float32)
+    local = np.linalg.solve(np.swapaxes(frames, 1, 2), towards[..., None])[..., 0]
+    local[:, 2] = np.maximum(local[:, 2], 1e-3)
+    return np.asarray(local / np.linalg.norm(local, axis=1, keepdims=True), np.float32)
+
+
+def _check_place(mesh: Mesh, surface: ClosestSurface) -> None:
+    """BadMeshError when the finer mesh is not the same object in the same place."""
+    some = mesh.vertices[:: max(1, len(mesh.vertices) // 2000)]
+    far = float(np.median(surface.query(some).distance)) / max(float(np.ptp(mesh.vertices, axis=0).max()), 1e-12)
+    if far > _FAR:
+        raise BadMeshError(
+            f"the detailed mesh does not lie where the mesh is: the median distance is {far:.0%} of the size; both must"
+            " be the same object at the same place and scale (simplify the detailed mesh itself)"
+        )
 
 
 def _occlusion_map(mesh: Mesh, size: int, device: str | torch.device, progress: Progress) -> FloatArray:
     """[size, size, 1] share of the sky that each texel sees, weighted by the cosine: 1 = open."""
+    sky = _Sky.over(mesh, device, progress.part(0.0, 0.3))
+    out, used = np.zeros((size, size, 1), np.float32), np.zeros((size, size), bool)
+    surface = np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1)
+    for rows, inside, found in strips(mesh, surface, size, device):
+        used[rows] = inside
+        shares = []
+        for part in found.split(_BLOCK):
+            progress.update(0.3 + 0.7 * rows.start / size, 1, "baking occlusion")
+            shares.append(sky.share(part).cpu().numpy())
+        if shares:
+            out[rows][inside] = np.concatenate(shares)[:, None]
+    fill_gutter(out, used)
+    return out.clip(0, 1, out=out)
+
+
+@dataclass(frozen=True)
+class _Sky:
+    """Depth maps of the mesh from all around: turns [D, 3, 3] with rows right, down, away from the light; depths
+    [D, M, M]; center [3] and scale: world to pixels of the maps; slack: depth by which a texel may lie deeper."""
+
+    turns: torch.Tensor
+    depths: torch.Tensor
+    center: torch.Tensor
+    scale: float
+    slack: float
+
+    @classmethod
+    def over(cls, mesh: Mesh, device: str | torch.device, progress: Progress) -> _Sky:
+        """Drawn from ``_DIRECTIONS`` directions."""
+        import torch
+
+        from ..geometry.raster import rasterize
+
+        vertices, faces = torch.tensor(mesh.vertices, device=device), torch.tensor(mesh.faces, device=device)
+        center = (vertices.amin(dim=0) + vertices.amax(dim=0)) / 2
+        radius = float((vertices - center).norm(dim=1).max()) or 1.0
+        scale, turns, depths = _SHADOW_MAP / 2 / (radius * 1.02), [], []
+        for step, axes in enumerate(_sky(_DIRECTIONS)):
+            progress.update(step, _DIRECTIONS, "baking occlusion")
+            turns.append(torch.tensor(axes, device=device))
+            local = _placed((vertices - center) @ turns[-1].T, scale)
+            depths.append(rasterize(local, faces, _SHADOW_MAP, _SHADOW_MAP).depth)
+        return cls(torch.stack(turns), torch.stack(depths), center, scale, _SHADOW_BIAS * radius * 2)
+
+    def share(self, found: torch.Tensor) -> torch.Tensor:
+        """[N] open share at points and normals [N, 6]."""
+        import torch
+
+        normals = torch.nn.functional.normalize(found[:, 3:], dim=1)
+        open_, total = torch.zeros_like(found[:, 0]), torch.zeros_like(found[:, 0])
+        for turn, depth in zip(self.turns, self.depths, strict=True):
+            local = _placed((found[:, :3] - self.center) @ turn.T, self.scale)
+            column, row = (local[:, k].long().clamp(0, _SHADOW_MAP - 1) for k in (0, 1))
+            cosine = (-(normals @ turn[2])).clamp(min=0)
+            slack = self.slack * (1 + 1 / cosine.clamp(min=0.2))
+            open_ += cosine * (local[:, 2] <= depth[row, column] + slack)
+            total += cosine
+        return open_ / total.clamp(min=1e-6)
+
+
+def _placed(local: torch.Tensor, scale: float) -> torch.Tensor:
+    """Right and down in pixels of a depth map, depth as it is."""
     import torch
 
-    from ..geometry.raster import rasterize
-
-    seen, values = _texels(mesh, np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1), size)
-    points, normals = torch.tensor(values[:, :3], device=device), torch.tensor(values[:, 3:], device=device)
-    normals = torch.nn.functional.normalize(normals, dim=1)
-    vertices, faces = torch.tensor(mesh.vertices, device=device), torch.tensor(mesh.faces, device=device)
-    center = (vertices.amin(dim=0) + vertices.amax(dim=0)) / 2
-    radius = float((vertices - center).norm(dim=1).max()) or 1.0
-    open_, total = torch.zeros(len(points), device=device), torch.zeros(len(points), device=device)
-    for step, axes in enumerate(_sky(_DIRECTIONS)):
-        progress.update(step, _DIRECTIONS, "baking occlusion")
-        turn = torch.tensor(axes, device=device)  # rows right, down, away from the light
-
-        def seen_from(places: torch.Tensor, turn: torch.Tensor = turn) -> torch.Tensor:
-            local = (places - center) @ turn.T
-            scale = torch.tensor([1.0, 1.0, 0.0], device=local.device) * (_SHADOW_MAP / 2 / (radius * 1.02))
-            return torch.where(scale > 0, local * scale + _SHADOW_MAP / 2, local)
-
-        depth = rasterize(seen_from(vertices), faces, _SHADOW_MAP, _SHADOW_MAP).depth
-        local = seen_from(points)
-        column, row = (local[:, k].long().clamp(0, _SHADOW_MAP - 1) for k in (0, 1))
-        cosine = (-(normals @ turn[2])).clamp(min=0)
-        slack = _SHADOW_BIAS * radius * 2 * (1 + 1 / cosine.clamp(min=0.2))
-        open_ += cosine * (local[:, 2] <= depth[row, column] + slack)
-        total += cosine
-    share = (open_ / total.clamp(min=1e-6)).cpu().numpy()
-    return _mapped(seen, share[:, None].astype(np.float32))
-
-
-def _texels(mesh: Mesh, values: FloatArray, size: int) -> tuple[np.ndarray, FloatArray]:
-    """[size, size] bool texels in use, and ``values`` [V, C] interpolated at them [N, C]."""
-    import torch
-
-    from ..geometry.raster import interpolate, rasterize_uv
-
-    faces = torch.tensor(mesh.faces)
-    fragments = rasterize_uv(torch.tensor(mesh.uvs), faces, size)
-    seen = fragments.covered
-    if not bool(seen.any()):
-        raise BadMeshError("no texel lies inside a triangle: the uvs have no area; unwrap the mesh again")
-    return seen.numpy(), interpolate(fragments, faces, torch.tensor(values))[seen].numpy()
-
-
-def _mapped(seen: np.ndarray, values: FloatArray) -> FloatArray:
-    out = np.zeros((*seen.shape, values.shape[1]), np.float32)
-    out[seen] = values
-    fill_gutter(out, seen)
-    return out.clip(0, 1)
+    return torch.cat([local[:, :2] * scale + _SHADOW_MAP / 2, local[:, 2:]], dim=1)
 
 
 def _sky(count: int) -> list[FloatArray]:

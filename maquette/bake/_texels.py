@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data import Appearance, Mesh, Texture, View
-from ..errors import BadMeshError
+from ..data import Appearance, FloatArray, Mesh, View
+from ..errors import BadInputError, BadMeshError
 from ..geometry.normals import vertex_normals
 from ..progress import Progress, silent
-from ._gutter import fill_gutter
+from ._canvas import Canvas
+from ._delight import Shading, find_shading
+from ._strips import strips
 from ._unwrap import check_size
 
 if TYPE_CHECKING:
@@ -23,16 +25,13 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 18
 """Surface points that are looked up at once."""
-_STRIP = 1 << 21
-"""Texels that are rasterised at once."""
-_CONSTANT = 1.5 / 255
-"""A metallic-roughness map that varies less is two numbers, not a texture."""
 
 
 @dataclass(frozen=True)
 class BakeResult:
     """mesh: with uvs and texture; coverage: shares of the used texels, ``photos`` + ``appearance`` + ``fill`` = 1, and
-    ``utilisation`` (share of the square in use) and ``texels_per_unit`` (along a line on the surface, median)."""
+    ``utilisation`` (share of the square in use) and ``texels_per_unit`` (along a line on the surface): the median over
+    the area, with ``texels_per_unit_low`` and ``_high``, between which 90 % of the area lie."""
 
     mesh: Mesh
     coverage: dict[str, float]
@@ -45,6 +44,8 @@ class _Layers:
 
     photos: ProjectedPhotos | None
     appearance: Appearance
+    shading: Shading | None = None
+    strength: float = 0.0
     counted: dict[str, float] = field(default_factory=lambda: {"photos": 0.0, "appearance": 0.0, "fill": 0.0})
 
     def look(self, points: torch.Tensor, normals: torch.Tensor) -> torch.Tensor:
@@ -65,7 +66,26 @@ class _Layers:
         self.counted["photos"] += float(known.sum())
         self.counted["appearance"] += float(sure.sum())
         self.counted["fill"] += float((1 - known - sure).sum())
+        if self.shading is not None:
+            found[:, :3] = self.shading.removed(found[:, :3], normals, self.strength)
         return found
+
+    def delight(self, mesh: Mesh, strength: float, device: str | torch.device) -> bool:
+        """Look for shading on ``mesh``, to be taken out by ``strength`` from now on; False when none can be told.
+
+        Photos speak where there are any: what is made up beside them is their mirror image, lit from the wrong side.
+        """
+        import torch
+
+        def seen(points: FloatArray, normals: FloatArray) -> FloatArray:
+            where, towards = torch.tensor(points, device=device), torch.tensor(normals, device=device)
+            if self.photos is None:
+                return np.asarray(self.appearance.sample(where, towards).base_color.cpu())
+            color, known = self.photos.seen(where, towards)
+            return np.asarray(torch.where((known > 0.5)[:, None], color, torch.nan).cpu())
+
+        self.shading, self.strength = find_shading(mesh, seen), strength
+        return self.shading is not None
 
 
 def bake(
@@ -74,32 +94,34 @@ def bake(
     *,
     views: Sequence[View] = (),
     size: int = 1024,
+    delight: float = 0.0,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> BakeResult:
     """Textures of ``size`` x ``size`` for an unwrapped mesh.
 
     appearance: the look where no photo saw the surface. views: pictures with cameras in the frame of the mesh; what
-    they saw goes first. Memory grows with ``size`` squared for the result only. BadMeshError for a mesh without uvs.
+    they saw goes first. delight: share of the soft shading to take out of the colours (``_delight``), 0 = none. Memory
+    grows with ``size`` squared for the result only. BadMeshError for a mesh without uvs.
     """
     progress = progress or silent()
     check_size(size)
+    if not 0 <= delight <= 1:
+        raise BadInputError(f"delight is the share of the shading to take out, from 0 to 1; got {delight}")
     if mesh.checked().uvs is None:
         raise BadMeshError("this mesh has no uvs to bake into; unwrap it first (bake.unwrap, node Unwrap)")
-    layers = _Layers(_photos(mesh, views, device), appearance)
-    maps = np.full((size, size, 5), np.nan, np.float32)
-    used = np.zeros((size, size), bool)
-    for done, (rows, texels, points, normals) in enumerate(_strips(mesh, size, device)):
-        progress.update(done * (rows.stop - rows.start), size, "baking texels")
-        maps[rows][texels] = _looked_up(layers, points, normals, progress)
-        used[rows] = texels
-    if not used.any():
-        raise BadMeshError("no texel lies inside a triangle: the uvs have no area; unwrap the mesh again")
-    notes = _fill_unknown(mesh, maps, used)
+    layers, canvas = _Layers(_photos(mesh, views, device), appearance), Canvas.blank(size)
+    if delight > 0 and not layers.delight(mesh, delight, device):
+        canvas.notes.append("de-light: the surface shows too little to tell shading from paint; nothing was taken out")
+    for rows, inside, found in strips(
+        mesh, np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1), size, device
+    ):
+        progress.update(rows.start, size, "baking texels")
+        canvas.paint(rows, inside, _looked_up(layers, found, progress))
     progress.check()
-    fill_gutter(maps, used)
-    made = _finished(mesh, maps)
-    return BakeResult(made, _coverage(mesh, layers, used, size), notes)
+    canvas.filled(mesh)
+    coverage = _coverage(mesh, layers, float(canvas.used.mean()), size)
+    return BakeResult(canvas.on(mesh), coverage, tuple(canvas.notes))
 
 
 def color_vertices(mesh: Mesh, appearance: Appearance, *, device: str | torch.device = "cpu") -> Mesh:
@@ -123,80 +145,38 @@ def _photos(mesh: Mesh, views: Sequence[View], device: str | torch.device) -> Pr
     return ProjectedPhotos(mesh, views, device=device) if views else None
 
 
-def _strips(
-    mesh: Mesh, size: int, device: str | torch.device
-) -> Iterator[tuple[slice, npt.NDArray[np.bool_], torch.Tensor, torch.Tensor]]:
-    """Rows of the atlas: which texels are used [h, size], their surface points [N, 3] and unit normals [N, 3]."""
+def _looked_up(layers: _Layers, found: torch.Tensor, progress: Progress) -> npt.NDArray[np.float32]:
+    """[N, 5] what the layers say at points and normals [N, 6]."""
     import torch
 
-    from ..geometry.raster import interpolate, rasterize_uv
-
-    uvs, faces = torch.tensor(mesh.uvs, device=device), torch.tensor(mesh.faces, device=device)
-    surface = np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1)
-    both = torch.tensor(surface, device=device)
-    height = max(1, min(size, _STRIP // size))
-    for top in range(0, size, height):
-        rows = slice(top, min(top + height, size))
-        fragments = rasterize_uv(uvs, faces, size, window=(0, top, size, rows.stop - top))
-        found = interpolate(fragments, faces, both)[fragments.covered]
-        normals = torch.nn.functional.normalize(found[:, 3:], dim=1)
-        yield rows, fragments.covered.cpu().numpy(), found[:, :3].contiguous(), normals
-
-
-def _looked_up(
-    layers: _Layers, points: torch.Tensor, normals: torch.Tensor, progress: Progress
-) -> npt.NDArray[np.float32]:
-    out = np.empty((len(points), 5), np.float32)
-    for start in range(0, len(points), _BLOCK):
+    out = np.empty((len(found), 5), np.float32)
+    for start in range(0, len(found), _BLOCK):
         progress.check()
-        part = slice(start, start + _BLOCK)
-        out[part] = layers.look(points[part], normals[part]).cpu().numpy()
+        part = found[start : start + _BLOCK]
+        normals = torch.nn.functional.normalize(part[:, 3:], dim=1)
+        out[start : start + _BLOCK] = layers.look(part[:, :3].contiguous(), normals).cpu().numpy()
     return out
 
 
-def _fill_unknown(mesh: Mesh, maps: npt.NDArray[Any], used: npt.NDArray[np.bool_]) -> tuple[str, ...]:
-    """Texels that nothing knew take the value of the nearest texel (in the atlas) that something did."""
-    lost = used & ~np.isfinite(maps).all(axis=2)
-    if not lost.any():
-        return ()
-    if not (used & ~lost).any():
-        color = np.array(
-            [*np.power(mesh.material.base_color, 1 / 2.2), mesh.material.metallic, mesh.material.roughness]
-        )
-        maps[lost] = color
-        return ("no appearance knew any part of the surface; the texture is the plain material",)
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~(used & ~lost), return_distances=False, return_indices=True)
-    maps[lost] = maps[nearest[0][lost], nearest[1][lost]]
-    return (f"{lost.sum() / used.sum():.1%} of the texels had no colour and took that of the nearest one",)
-
-
-def _finished(mesh: Mesh, maps: npt.NDArray[Any]) -> Mesh:
-    """The mesh with its texture; a constant metallic and roughness goes into the material instead of a map."""
-    np.clip(maps, 0, 1, out=maps)
-    metal, rough = maps[..., 3], maps[..., 4]
-    base = np.ascontiguousarray(maps[..., :3])
-    if np.ptp(metal) < _CONSTANT and np.ptp(rough) < _CONSTANT:
-        material = replace(mesh.material, metallic=float(metal.mean()), roughness=float(rough.mean()))
-        return mesh.replace(texture=Texture(base), material=replace(material, base_color=(1.0, 1.0, 1.0)))
-    packed = np.stack([np.ones_like(metal), rough, metal], axis=2)
-    material = replace(mesh.material, base_color=(1.0, 1.0, 1.0), metallic=1.0, roughness=1.0)
-    return mesh.replace(texture=Texture(base, packed), material=material)
-
-
-def _coverage(mesh: Mesh, layers: _Layers, used: npt.NDArray[np.bool_], size: int) -> dict[str, float]:
+def _coverage(mesh: Mesh, layers: _Layers, used: float, size: int) -> dict[str, float]:
     total = sum(layers.counted.values()) or 1.0
     shares = {name: round(value / total, 4) for name, value in layers.counted.items()}
-    return shares | {"utilisation": round(float(used.mean()), 4), "texels_per_unit": round(_density(mesh) * size, 1)}
+    low, middle, high = (round(float(value) * size, 1) for value in _density(mesh))
+    density = {"texels_per_unit": middle, "texels_per_unit_low": low, "texels_per_unit_high": high}
+    return shares | {"utilisation": round(used, 4), **density}
 
 
-def _density(mesh: Mesh) -> float:
-    """Median over the faces of (length in uv) / (length in the world)."""
+def _density(mesh: Mesh) -> npt.NDArray[np.float64]:
+    """[3] length in uv / length in the world: 5 %, 50 % and 95 % quantile over the surface's area."""
     assert mesh.uvs is not None
     uv, world = mesh.uvs[mesh.faces].astype(np.float64), mesh.vertices[mesh.faces].astype(np.float64)
     one, two = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     flat = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])
     area = np.linalg.norm(np.cross(world[:, 1] - world[:, 0], world[:, 2] - world[:, 0]), axis=1)
     good = area > 1e-14
-    return float(np.median(np.sqrt(flat[good] / area[good]))) if good.any() else 0.0
+    if not good.any():
+        return np.zeros(3)
+    ratio, weight = np.sqrt(flat[good] / area[good]), area[good]
+    order = np.argsort(ratio)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return np.asarray(ratio[order][np.searchsorted(share, (0.05, 0.5, 0.95)).clip(0, len(order) - 1)])

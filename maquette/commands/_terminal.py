@@ -42,6 +42,25 @@ def say(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def within(name: str, value: float, low: float, high: float) -> None:
+    """BadInputError unless ``low <= value <= high``."""
+    if not low <= value <= high:
+        raise BadInputError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
+
+
+def numbers(name: str, text: str | None) -> tuple[float, ...]:
+    """``0,90,180`` as numbers; empty for None."""
+    try:
+        return tuple(float(word) for word in words(text))
+    except ValueError as error:
+        raise BadInputError(f"{name} takes numbers such as 0,90,180,270; got '{text}'") from error
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    """``front,back`` as words; empty for None."""
+    return tuple(word.strip() for word in text.split(",")) if text else ()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing."""
     checked_folder(path)

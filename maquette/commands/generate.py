@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInputError
-from ._terminal import checked_folder, print_json, progress_bar, say, write_text
+from ._terminal import checked_folder, numbers, print_json, progress_bar, say, within, words, write_text
 
 if TYPE_CHECKING:
     from ..pipeline import Asset, GenerateSettings
@@ -63,17 +62,17 @@ def settings_from(options: argparse.Namespace) -> GenerateSettings:
     """The options as settings; BadInputError for values out of range."""
     from ..pipeline import GenerateSettings
 
-    _within("--resolution", options.resolution, 32, 1024)
-    _within("--fov", options.fov, 5, 120)
+    within("--resolution", options.resolution, 32, 1024)
+    within("--fov", options.fov, 5, 120)
     if options.faces != 0:
-        _within("--faces", options.faces, 100, 10_000_000)
+        within("--faces", options.faces, 100, 10_000_000)
     if options.texture != 0:
-        _within("--texture", options.texture, 64, 8192)
+        within("--texture", options.texture, 64, 8192)
     return GenerateSettings(
         segment=options.segment,
         backend=options.backend,
-        views=_words(options.views),
-        azimuths=_numbers(options.azimuths),
+        views=words(options.views),
+        azimuths=numbers("--azimuths", options.azimuths),
         resolution=options.resolution,
         faces=options.faces,
         texture=options.texture,
@@ -117,19 +116,3 @@ def _tell(asset: Asset, written: dict[str, Path]) -> None:
     say(f"{report.faces} faces, {asset.reconstruction.backend}, {state}")
     for name, path in written.items():
         say(f"{name:<8} {path}")
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise BadInputError(f"{name} must lie between {low:g} and {high:g}, got {value:g}")
-
-
-def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",")) if text else ()
-
-
-def _numbers(text: str | None) -> tuple[float, ...]:
-    try:
-        return tuple(float(word) for word in _words(text))
-    except ValueError as error:
-        raise BadInputError(f"--azimuths takes numbers such as 0,90,180,270; got '{text}'") from error

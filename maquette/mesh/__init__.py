@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..gate import gate
 from .certificate import certify
 from .cleaning import CleanResult, clean
+from .finishing import Finished, finish
 from .landing import next_path
 from .normals import normalize, smooth_normals
 from .reading import read_mesh
@@ -13,8 +14,10 @@ from .writing import write_mesh
 
 __all__ = [
     "CleanResult",
+    "Finished",
     "certify",
     "clean",
+    "finish",
     "gate",
     "next_path",
     "normalize",

@@ -43,6 +43,7 @@ def clean(
     remove_inner: bool = False,
     repair: str = "fix",
     resolution: int = 256,
+    distance: bool = True,
     progress: Progress | None = None,
 ) -> CleanResult:
     """Make ``mesh`` closed, manifold and consistently wound with the least change.
@@ -51,7 +52,7 @@ def clean(
     remove_inner: drop walls that no ray from outside reaches; repair: ``keep`` changes nothing and only checks, ``fix``
     repairs, ``solid`` extracts the surface anew at ``resolution`` cells when ``fix`` does not suffice. Colours,
     confidence, uvs and texture are carried along (``solid`` turns a texture into vertex colours). A mesh with nothing
-    to repair comes back as it is.
+    to repair comes back as it is. distance: measure how far the result lies from the input, into the figures.
 
     Raises BadMeshError when no face can be used, BadInputError for an unknown ``repair`` or an impossible ``floaters``.
     Never returns an empty mesh: the largest part always stays.
@@ -75,8 +76,8 @@ def clean(
     else:
         cleaned = mesh if _untouched(mesh, surface, figures) else to_mesh(surface, mesh)
     figures |= {"vertices": len(cleaned.vertices), "faces": len(cleaned.faces)}
-    if cleaned is not mesh:
-        figures |= distances(steps.given, surface)
+    if distance:
+        figures |= _NOT_MOVED if cleaned is mesh else distances(steps.given, surface)
     progress.update(1, 1, "clean")
     return CleanResult(cleaned, tuple(notes), figures)
 
@@ -102,8 +103,11 @@ class _Steps:
 
 def _kept(mesh: Mesh, figures: dict[str, Any]) -> CleanResult:
     """Level ``keep``: the very mesh; it must be usable all the same."""
-    figures |= {"vertices": len(mesh.vertices), "faces": len(mesh.faces)}
+    figures |= {"vertices": len(mesh.vertices), "faces": len(mesh.faces), **_NOT_MOVED}
     return CleanResult(mesh.checked(), (), figures)
+
+
+_NOT_MOVED = {"distance_mean": 0.0, "distance_p99": 0.0, "distance_max": 0.0}
 
 
 Step = Callable[[Surface], tuple[Surface, int]]

@@ -77,18 +77,16 @@ def joined_glb(tree: dict[str, Any], rest: bytes) -> bytes:
     return struct.pack("<4sIIII", b"glTF", 2, size, len(text), _JSON) + text + rest
 
 
-def _attributes(tree: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of every primitive of a tree that came through ``parsed`` or from the exporter."""
-    primitives = [p for mesh in tree.get("meshes", []) for p in mesh.get("primitives", [])]
-    return [p["attributes"] for p in primitives if "attributes" in p]
+def _primitives(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those with attributes, of a tree that came through ``parsed`` or from the exporter."""
+    return [p for mesh in tree.get("meshes", []) for p in mesh.get("primitives", []) if "attributes" in p]
 
 
 def colors_hidden(tree: dict[str, Any]) -> dict[str, Any]:
-    """``tree`` with COLOR_0 under our custom name, unless a compressed primitive refers to it by its own."""
-    if "KHR_draco_mesh_compression" in str(tree.get("extensionsUsed")):
-        return tree
-    for attributes in _attributes(tree):
-        if "COLOR_0" in attributes:
+    """``tree`` with COLOR_0 under our custom name, except where Draco has compressed it and refers to it by its own."""
+    for primitive in _primitives(tree):
+        attributes = primitive["attributes"]
+        if "COLOR_0" in attributes and "COLOR_0" not in str(primitive.get("extensions")):
             attributes[COLOR] = attributes.pop("COLOR_0")
     return tree
 
@@ -106,9 +104,9 @@ def finisher(
     """What the exporter calls on the finished tree: names, factors, OPAQUE, generator, extras."""
 
     def finish(tree: dict[str, Any]) -> None:
-        for attributes in _attributes(tree):
-            if COLOR in attributes:
-                attributes["COLOR_0"] = attributes.pop(COLOR)
+        for primitive in _primitives(tree):
+            if COLOR in primitive["attributes"]:
+                primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop(COLOR)
         for entry in tree.get("materials", []):
             entry["alphaMode"] = "OPAQUE"  # a see-through texture is never meant (mission, bug 7)
             entry["doubleSided"] = material.double_sided

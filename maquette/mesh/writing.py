@@ -15,6 +15,7 @@ from .gltf import COLOR, CONFIDENCE, finisher
 from .landing import WriteError, landing
 from .materials import pictures_of
 from .obj import write_obj
+from .packing import DRACO_STEP, as_webp, packing
 from .parts import usable
 from .reading import read_mesh
 from .surface import to_mesh
@@ -29,11 +30,14 @@ def write_mesh(
     report: dict[str, Any] | None = None,
     metadata: dict[str, Any] | None = None,
     size_mm: float | None = None,
+    webp: bool = False,
+    draco: bool = False,
 ) -> Path:
     """Write ``mesh`` as GLB, OBJ (with MTL and PNG beside it), PLY, STL or 3MF, by the ending of ``path``.
 
     report: the JSON report, and metadata: more keys (workflow, prompt): both go into a GLB's ``asset.extras``. size_mm:
     for printing: the longest side becomes this many millimetres and z points up (glTF is y up and in no fixed unit).
+    webp, draco: make a GLB smaller, see ``packing``; other formats know neither.
     The folder is made when it is missing. The file is read again and compared before it gets its name; on any failure
     nothing is left behind and a file that was there before is untouched. Returns the path.
 
@@ -44,13 +48,16 @@ def write_mesh(
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise BadInputError(f"cannot write '{path.name}': the ending must be one of {', '.join(FORMATS)}")
+    if (webp or draco) and suffix != ".glb":
+        raise BadInputError(f"webp and draco are ways to pack a GLB; {path.name} would be {suffix[1:]}")
+    packed = packing(webp, draco)
     placed = _sized(mesh, size_mm)
     with landing(path) as folder:
         if suffix == ".glb":
-            _glb(placed, folder / path.name, report, metadata)
+            (folder / path.name).write_bytes(_glb(placed, report, metadata, packed))
         else:
             _PLAIN_WRITERS[suffix](placed, folder / path.name)
-        _compared(placed, folder / path.name)
+        _compared(placed, folder / path.name, DRACO_STEP if draco else _SAME)
     return path
 
 
@@ -80,13 +87,15 @@ def _bare(mesh: Mesh) -> Any:
     return made
 
 
-def _textured(mesh: Mesh) -> Any:
+def _textured(mesh: Mesh, webp: bool) -> Any:
     """A trimesh with a PBR material and, where the mesh has them, uvs and maps."""
     made = _bare(mesh)
     from trimesh.visual import TextureVisuals
     from trimesh.visual.material import PBRMaterial
 
     maps = {} if mesh.texture is None or mesh.uvs is None else pictures_of(mesh.texture)
+    if webp:
+        as_webp(maps)
     material = PBRMaterial(name="maquette", alphaMode="OPAQUE", **maps)
     uvs = None
     if mesh.uvs is not None:
@@ -96,8 +105,8 @@ def _textured(mesh: Mesh) -> Any:
     return made
 
 
-def _glb(mesh: Mesh, path: Path, report: dict[str, Any] | None, metadata: dict[str, Any] | None) -> None:
-    made = _textured(mesh)
+def _glb(mesh: Mesh, report: dict[str, Any] | None, metadata: dict[str, Any] | None, packed: dict[str, bool]) -> bytes:
+    made = _textured(mesh, "extension_webp" in packed)
     from trimesh.exchange.gltf import export_glb
     from trimesh.scene import Scene
 
@@ -108,8 +117,8 @@ def _glb(mesh: Mesh, path: Path, report: dict[str, Any] | None, metadata: dict[s
     textured = mesh.texture is not None and mesh.uvs is not None
     finish = finisher(mesh.material, textured, report, metadata)
     normals = mesh.vertex_normals is not None
-    data = export_glb(Scene({"mesh": made}), include_normals=normals, tree_postprocessor=finish)
-    path.write_bytes(data)
+    data: bytes = export_glb(Scene({"mesh": made}), include_normals=normals, tree_postprocessor=finish, **packed)
+    return data
 
 
 def _ply(mesh: Mesh, path: Path) -> None:
@@ -139,7 +148,11 @@ def _3mf(mesh: Mesh, path: Path) -> None:
 _PLAIN_WRITERS: dict[str, Callable[[Mesh, Path], None]] = {".obj": write_obj, ".ply": _ply, ".stl": _stl, ".3mf": _3mf}
 
 
-def _compared(mesh: Mesh, path: Path) -> None:
+_SAME = 1e-5
+"""How far the bounds of a file read again may be off, as a share of the size."""
+
+
+def _compared(mesh: Mesh, path: Path, slack: float = _SAME) -> None:
     """Read the file again: as many faces, the same bounds, finite, and its texture decodes at its size."""
     try:
         again = read_mesh(path).checked()
@@ -150,7 +163,7 @@ def _compared(mesh: Mesh, path: Path) -> None:
     bounds = np.stack([used.min(axis=0), used.max(axis=0)])
     again_used = again.vertices[np.unique(again.faces)]
     drift = np.abs(np.stack([again_used.min(axis=0), again_used.max(axis=0)]) - bounds).max()
-    if len(again.faces) != len(mesh.faces) or drift > 1e-5 * max(size, float(np.abs(bounds).max())):
+    if len(again.faces) != len(mesh.faces) or drift > slack * max(size, float(np.abs(bounds).max())):
         raise WriteError(
             f"{path.name} came back with {len(again.faces)} of {len(mesh.faces)} faces and bounds off by {drift:.3g};"
             " it was thrown away"

@@ -8,12 +8,18 @@ import trimesh
 
 from maquette.appearance import Uniform
 from maquette.bake import _detail, bake_detail, unwrap
-from maquette.bake._detail import _texels
+from maquette.bake._strips import strips
 from maquette.bake._tangents import tangent_frames
 from maquette.bake._texels import bake
 from maquette.data import Mesh
 from maquette.errors import BadMeshError
 from maquette.geometry.normals import vertex_normals
+
+
+def texels(mesh: Mesh, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """[size, size] texels in use, and ``values`` [V, C] interpolated at them [N, C]."""
+    parts = list(strips(mesh, values, size))
+    return np.concatenate([inside for _, inside, _ in parts]), np.concatenate([part.numpy() for _, _, part in parts])
 
 
 def ball(level: int, radius: float = 0.5) -> Mesh:
@@ -63,7 +69,7 @@ def test_the_map_gives_a_coarse_ball_the_normals_of_a_fine_one() -> None:
     made = bake_detail(coarse, ball(5), size=256)
     assert made.texture is not None
     assert made.texture.normal is not None
-    seen, values = _texels(made, np.concatenate([made.vertices, *tangent_frames(made)], axis=1), 256)
+    seen, values = texels(made, np.concatenate([made.vertices, *tangent_frames(made)], axis=1), 256)
     local = made.texture.normal[seen] * 2 - 1
     frames = values[:, 3:12].reshape(-1, 3, 3)
     world = (local[:, :, None] * frames).sum(axis=1)
@@ -86,12 +92,10 @@ def test_a_mesh_is_open_outside_and_dark_in_a_slot(monkeypatch: pytest.MonkeyPat
         np.concatenate([outer.vertices, inner.vertices]),
         np.concatenate([outer.faces, inner.faces + len(outer.vertices)]),
     )
-    from maquette.bake._detail import _texels
-
     made = bake_detail(unwrap(nested, size=64), size=64, occlusion=True)
     assert made.texture is not None
     assert made.texture.occlusion is not None
-    seen, values = _texels(made, made.vertices, 64)
+    seen, values = texels(made, made.vertices, 64)
     inside = np.linalg.norm(values, axis=1) < 0.4
     share = made.texture.occlusion[seen][:, 0]
     assert share[inside].max() < 0.05, "the inner ball sees no sky"

@@ -109,6 +109,13 @@ class NodeOutput:
         self.args, self.ui = args, ui
 
 
+class ExecutionBlocker:
+    """Core's value that stops whatever it reaches."""
+
+    def __init__(self, message: str | None) -> None:
+        self.message = message
+
+
 class ComfyNode:
     """Base of all nodes."""
 
@@ -211,7 +218,14 @@ def installed(root: Path, mesh_class: type, put: Callable[[str, Any], None]) -> 
     extras.MESH = mesh_class
     cli: Any = types.ModuleType("comfy.cli_args")
     cli.args = types.SimpleNamespace(disable_metadata=False)
-    modules = {"comfy_api.latest": latest, "comfy_extras.nodes_hunyuan3d": extras, "comfy.cli_args": cli}
+    graph: Any = types.ModuleType("comfy_execution.graph_utils")
+    graph.ExecutionBlocker = ExecutionBlocker
+    modules = {
+        "comfy_execution.graph_utils": graph,
+        "comfy_api.latest": latest,
+        "comfy_extras.nodes_hunyuan3d": extras,
+        "comfy.cli_args": cli,
+    }
     modules |= {"comfy.model_management": _management(state), "comfy.utils": _utils(state)}
     for name, module in modules.items():
         package, leaf = name.rsplit(".", 1)

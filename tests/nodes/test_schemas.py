@@ -25,6 +25,7 @@ IDS = {
     "MaquetteCleanMesh",
     "MaquetteSimplifyMesh",
     "MaquetteMeshReport",
+    "MaquetteUnwrapMesh",
     "MaquetteBakeTexture",
     "MaquetteLoad3DAsset",
     "MaquetteSave3DAsset",

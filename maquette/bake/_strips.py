@@ -1,0 +1,42 @@
+"""The atlas in strips of rows, so that memory grows with its width and not with its area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data import FloatArray, Mesh
+from ..errors import BadMeshError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import torch
+
+_STRIP = 1 << 20
+"""Texels that are rasterised at once."""
+
+
+def strips(
+    mesh: Mesh, values: FloatArray, size: int, device: str | torch.device = "cpu"
+) -> Iterator[tuple[slice, npt.NDArray[np.bool_], torch.Tensor]]:
+    """Per strip: its rows, which texels are in use [h, size], and ``values`` [V, C] interpolated at those [N, C].
+
+    BadMeshError, at the end, when no strip had a texel inside a triangle.
+    """
+    import torch
+
+    from ..geometry.raster import interpolate, rasterize_uv
+
+    uvs, faces = torch.tensor(mesh.uvs, device=device), torch.tensor(mesh.faces, device=device)
+    given = torch.tensor(values, device=device)
+    height, found = max(1, min(size, _STRIP // size)), False
+    for top in range(0, size, height):
+        rows = slice(top, min(top + height, size))
+        fragments = rasterize_uv(uvs, faces, size, window=(0, top, size, rows.stop - top))
+        inside = fragments.covered
+        found = found or bool(inside.any())
+        yield rows, inside.cpu().numpy(), interpolate(fragments, faces, given)[inside]
+    if not found:
+        raise BadMeshError("no texel lies inside a triangle: the uvs have no area; unwrap the mesh again")

@@ -1,0 +1,31 @@
+"""What the commands that write a mesh share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ._terminal import checked_folder
+
+WRITABLE = (".glb", ".obj", ".ply", ".stl", ".3mf")
+WITH_UVS = (".glb", ".obj")
+
+
+def checked_mesh_output(path: Path, formats: tuple[str, ...] = WRITABLE) -> None:
+    """BadInputError before any work when ``path`` has another ending or its folder cannot be written."""
+    if path.suffix.lower() not in formats:
+        raise BadInputError(f"cannot write '{path.name}': the ending must be one of {', '.join(formats)}")
+    checked_folder(path)
+
+
+def add_packing(parser: argparse.ArgumentParser) -> None:
+    """The two ways to make a GLB smaller."""
+    parser.add_argument("--webp", action="store_true", help="GLB: textures as WebP (EXT_texture_webp), not PNG")
+    parser.add_argument("--draco", action="store_true", help="GLB: geometry compressed with Draco; needs DracoPy")
+
+
+def packing(options: argparse.Namespace) -> dict[str, Any]:
+    """What ``write_mesh`` is told of it."""
+    return {"webp": options.webp, "draco": options.draco}
