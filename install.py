@@ -91,16 +91,40 @@ def extras() -> dict[str, list[str]]:
     }
 
 
-def needs() -> list[str]:
-    """Distribution names of requirements.txt."""
+def needs() -> dict[str, str]:
+    """Distribution names of requirements.txt, each with its lowest version."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    return [re.split(r"[<>=!~;\[ ]", line.strip())[0] for line in lines if line.strip() and not line.startswith("#")]
+    pairs = (line.partition(">=") for line in lines if line.strip() and not line.startswith("#"))
+    return {name.strip(): lowest.strip() for name, _, lowest in pairs}
+
+
+def lacking(have: dict[str, str]) -> list[str]:
+    """What is not there, or too old, in words."""
+    out = []
+    for name, lowest in needs().items():
+        found = have.get(normal(name))
+        if found is None:
+            out.append(name)
+        elif numbers(found) < numbers(lowest):
+            out.append(f"{name} {lowest} or newer (there is {found})")
+    return out
+
+
+def normal(name: str) -> str:
+    """A distribution's name as PEP 503 normalises it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def numbers(version: str) -> list[int]:
+    """The release part of a version: "2.6.0rc1+cu124" -> [2, 6, 0]."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return [int(n) for n in match[0].split(".")] if match else []
 
 
 def installed(python: Path) -> dict[str, str]:
     """Distributions of an interpreter, normalised name -> version."""
     done = subprocess.run([str(python), *_isolated(python), "-c", _LIST], capture_output=True, text=True, check=True)
-    return {re.sub(r"[-_.]+", "-", str(name)).lower(): version for name, version in json.loads(done.stdout) if name}
+    return {normal(str(name)): version for name, version in json.loads(done.stdout) if name}
 
 
 def look(python: Path) -> int:
@@ -110,10 +134,10 @@ def look(python: Path) -> int:
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         print(f"Maquette: cannot ask {python} ({error}); give --python")
         return 0
-    missing = [name for name in needs() if re.sub(r"[-_.]+", "-", name).lower() not in have]
+    missing = lacking(have)
     if missing:
         print(f"Maquette: missing {', '.join(missing)}; run:")
-        print("  " + shlex.join([*pip(python), "-r", str(ROOT / "requirements.txt")]))
+        print("  " + shown([*pip(python), "-r", str(ROOT / "requirements.txt")]))
     else:
         print("Maquette: everything the default path needs is here. Optional: --check, --extras, --extensions")
     return 0
@@ -146,9 +170,14 @@ def add(python: Path, wanted: Sequence[str], *, dry: bool) -> int:
     return failed
 
 
+def shown(command: Sequence[str]) -> str:
+    """A command as it is typed here: cmd.exe knows no single quotes."""
+    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+
+
 def run(command: Sequence[str], *, dry: bool) -> int:
     """Print a command, run it in the pack's folder; 0 or 1."""
-    print("$ " + shlex.join(command), flush=True)
+    print("$ " + shown(command), flush=True)
     return 0 if dry else int(subprocess.run(list(command), cwd=ROOT, check=False).returncode != 0)
 
 

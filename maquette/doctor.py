@@ -5,13 +5,16 @@ Every check is a small function that returns findings and never raises for what 
 
 from __future__ import annotations
 
+import http.client
 import importlib.metadata
+import json
 import os
 import platform
 import re
 import shutil
 import socket
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,8 +37,11 @@ NEEDED = (
     "small_gicp",
     "safetensors",
     "huggingface_hub",
+    "requests",
+    "websocket-client",
+    "rich",
 )
-"""Distributions of the default path; torch is looked at on its own."""
+"""Distributions of requirements.txt; torch is looked at on its own."""
 COMFYUI_PORT = 8188
 _GIB = 1024**3
 
@@ -127,15 +133,25 @@ def _torch() -> list[Finding]:
     except ImportError as error:
         remedy = f"{pip_command()} torch (choose the build for your GPU on pytorch.org; ComfyUI brings its own)"
         return [Finding("torch", "missing", str(error), remedy)]
-    out = [Finding("torch", "ok", str(torch.__version__)), _arithmetic("cpu")]
+    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
+    out = [Finding("torch", "ok", f"{torch.__version__} ({built})"), _arithmetic("cpu")]
     if not torch.cuda.is_available():
-        return [*out, Finding("gpu", "note", "torch sees none: everything runs on the CPU")]
+        return [*out, _no_gpu(torch.version.cuda)]
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         name = torch.cuda.get_device_name(index)
         out.append(Finding(f"gpu {index}", "ok", f"{name}, {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"))
         out.append(_arithmetic(f"cuda:{index}"))
     return out
+
+
+def _no_gpu(built_for: str | None) -> Finding:
+    """A card that torch cannot use is worth another word than no card."""
+    value = "torch sees none: everything runs on the CPU"
+    if shutil.which("nvidia-smi") is None:
+        return Finding("gpu", "note", value)
+    remedy = "update the NVIDIA driver" if built_for else "install the CUDA build of torch: see pytorch.org"
+    return Finding("gpu", "note", f"{value}, though an NVIDIA driver is installed", remedy)
 
 
 def _arithmetic(device: str) -> Finding:
@@ -162,9 +178,14 @@ def _memory() -> list[Finding]:
 
 def total_memory_bytes() -> int | None:
     """Memory of this machine, or the container's limit when that is lower; None where the system does not tell."""
-    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return None
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    else:
+        try:
+            import psutil  # Windows; ComfyUI brings it
+        except ImportError:
+            return None
+        total = int(psutil.virtual_memory().total)
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.exists() else "max"
     return min(total, int(text)) if text.isdigit() else total
@@ -206,11 +227,21 @@ def _surroundings() -> list[Finding]:
         old = [int(n) for n in re.findall(r"\d+", match[1])[:3]] < [0, 3, 64]
         remedy = "tested from 0.3.64 on: update ComfyUI" if old else ""
         out.append(Finding("comfyui", "note" if old else "ok", match[1], remedy))
+    return [*out, Finding("port", "ok", f"{COMFYUI_PORT}: {_who_answers(COMFYUI_PORT)}"), *_conflicts()]
+
+
+def _who_answers(port: int) -> str:
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        busy = probe.connect_ex(("127.0.0.1", COMFYUI_PORT)) == 0
-    value = f"{COMFYUI_PORT}: something answers (ComfyUI?)" if busy else f"{COMFYUI_PORT}: free"
-    return [*out, Finding("port", "ok", value), *_conflicts()]
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return "free"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}/system_stats", timeout=2) as answer:
+            version = json.load(answer)["system"].get("comfyui_version", "of unknown version")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException):
+        return "taken by something that is not ComfyUI; start ComfyUI with --port to use another"
+    return f"ComfyUI {version} is running"
 
 
 def _conflicts() -> list[Finding]:

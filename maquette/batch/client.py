@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 _LOST_STATUS = {502, 503, 504}
 _BLOCK = 1 << 20
+_WHY = {
+    "NewConnectionError": "nothing listens there",
+    "NameResolutionError": "there is no such host",
+    "ConnectTimeoutError": "no connection in time",
+    "ReadTimeoutError": "no answer in time",
+}
 
 
 class ServerLostError(MaquetteError):
@@ -191,7 +197,8 @@ class Server:
         try:
             return self._wire.send(method, route, **kwargs)
         except HTTPError as error:
-            raise ServerLostError(f"{self.url} does not answer ({type(error).__name__})") from error
+            why = _WHY.get(type(error).__name__, type(error).__name__)
+            raise ServerLostError(f"{self.url} does not answer ({why})") from error
 
     def _check(self, response: BaseHTTPResponse, route: str) -> None:
         if response.status in _LOST_STATUS:

@@ -66,6 +66,8 @@ class Display:
         return f"[{self._count - self._left}/{self._count}{left}]"
 
     def _estimate(self) -> str:
+        if not self._seconds():
+            return f"{self._left} left"  # nothing was done yet that could tell how long one takes
         return f"about {in_words(self._left * self._seconds() / max(len(self._busy()), 1))} left"
 
 

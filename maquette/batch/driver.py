@@ -34,7 +34,8 @@ Tell = Callable[[str, Mapping[str, Any]], None]
 class Policy:
     """How patient the driver is. retries: tries after the first; backoff in seconds; full: share of GPU memory in use
     above which a server gets nothing; aside_after: failures in a row before a server is set aside; models: server url
-    -> model versions it serves (empty: all)."""
+    -> model versions it serves (empty: all); patience: how long to wait for the first answer of any server;
+    give_up_after: and later on, when there had been one."""
 
     retries: int = 3
     backoff: float = 5.0
@@ -44,6 +45,7 @@ class Policy:
     full: float = 0.8
     aside_after: int = 3
     probe_every: float = 10.0
+    patience: float = 300.0
     give_up_after: float = 3600.0
     models: Mapping[str, frozenset[str]] = field(default_factory=dict)
     restart: Callable[[str], None] | None = None
@@ -152,7 +154,10 @@ class Driver:
         return not self.ledger.open_keys().isdisjoint(by_key)
 
     def _nobody_home(self, seconds: float) -> None:
-        if seconds > self.policy.give_up_after and all(slot.look_again > 0 for slot in self._slots):
+        """Raise MissingError when no server has taken work for too long; sooner when none has ever answered."""
+        never = all(slot.idle_free == 0 for slot in self._slots)
+        limit = self.policy.patience if never else self.policy.give_up_after
+        if seconds > limit and all(slot.look_again > 0 for slot in self._slots):
             urls = ", ".join(slot.server.url + (" (GPU memory full)" if slot.crowded else "") for slot in self._slots)
             raise MissingError(f"no server took work for {seconds:.0f} s: {urls}; start ComfyUI and run this again")
 
@@ -222,10 +227,12 @@ class Driver:
     def _aside(self, slot: Slot, reason: str) -> None:
         """Leave a server alone for a while; the watchdog command may restart it."""
         slot.probes += 1
-        pause = backoff_seconds(slot.probes, self.policy.probe_every / 4, self.policy.probe_every * 6)
-        slot.look_again = time.monotonic() + pause
+        new = slot.idle_free == 0
+        ceiling = self.policy.probe_every * (1 if new else 6)
+        slot.look_again = time.monotonic() + backoff_seconds(slot.probes, self.policy.probe_every / 4, ceiling)
         if slot.probes == 1:
-            self.tell("aside", {"server": slot.server.url, "reason": reason})
+            wish = f"; waiting up to {self.policy.patience:.0f} s: start ComfyUI, or correct --server" if new else ""
+            self.tell("aside", {"server": slot.server.url, "reason": reason + wish})
             if self.policy.restart is not None:
                 self.policy.restart(slot.server.url)
 

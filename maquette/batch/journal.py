@@ -45,7 +45,8 @@ def line(event: str, facts: Mapping[str, Any]) -> str:
 
 def summary(facts: Mapping[str, Any]) -> str:
     """The last line of a run."""
-    return "Total: {total} | Success: {success} | Skipped: {skipped} | Failed: {failed}".format(**facts)
+    text = "Total: {total} | Success: {success} | Skipped: {skipped} | Failed: {failed}".format(**facts)
+    return text + (f" | Not done: {facts['open']}" if facts.get("open") else "")
 
 
 class Journal:

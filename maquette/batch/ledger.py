@@ -196,11 +196,11 @@ class Ledger:
         with self._turn:
             return self._db.execute(query).rowcount
 
-    def typical_seconds(self, default: float = 60.0) -> float:
-        """Median duration of what was done last, for the estimate of the end."""
+    def typical_seconds(self) -> float:
+        """Median duration of what was done last, for the estimate of the end; 0 when nothing was."""
         query = "SELECT seconds FROM items WHERE state='done' AND seconds > 0 ORDER BY finished DESC LIMIT 51"
         found = sorted(float(row[0]) for row in self._ask(query))
-        return found[len(found) // 2] if found else default
+        return found[len(found) // 2] if found else 0.0
 
     def _set(self, key: str, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)

@@ -138,6 +138,7 @@ class Run:
             hottest=options.hottest,
             models=self.models,
             restart=restart,
+            patience=options.patience,
         )
         plan = Plan(
             self.graph,
@@ -241,6 +242,7 @@ class Run:
             "success": states["done"] - self.skipped,
             "skipped": self.skipped,
             "failed": states["dead"],
+            "open": len(self._keys) - states["done"] - states["dead"],
         }
         self._tell("summary", facts)
         return 130 if stopped else 4 if states["dead"] else 0
@@ -265,8 +267,12 @@ class Run:
                 troubles.append(str(error))
         for text in troubles:
             sys.stdout.write(text + "\n")
-        sys.stdout.write(f"{len(items)} items, {len(troubles)} problems\n")
+        sys.stdout.write(f"{_counted(len(items), 'item')}, {_counted(len(troubles), 'problem')}\n")
         return 2 if troubles else 0
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _is_settled(path: Path, seconds: float = 1.0) -> bool:

@@ -26,7 +26,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         """Raises ValueError when the address is none."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not _is_port(parts.netloc):
             raise ValueError(f"'{url}' is no server address; give for example http://127.0.0.1:8188")
         place = parts.netloc.rpartition("@")[2]  # a password in the address is used and never shown
         self.url = f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
@@ -67,6 +67,14 @@ class Wire:
             preload_content=not stream,
             **more,
         )
+
+
+def _is_port(place: str) -> bool:
+    """False for what urlsplit would only complain about when asked for the port."""
+    try:
+        return urlsplit(f"//{place}").port != 0
+    except ValueError:
+        return False
 
 
 def _pool(scheme: str, host: str, local: bool) -> urllib3.PoolManager:

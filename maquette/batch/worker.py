@@ -75,13 +75,14 @@ class Worker:
         secret = os.environ.get("MAQUETTE_WEBHOOK_SECRET", "")
         self.hook = WebHook(settings.webhook, secret) if settings.webhook else None
 
-    def run(self) -> int:
-        """Work until told to stop."""
+    def run(self, say: Callable[[str], None] = log.info) -> int:
+        """Work until told to stop. ``say`` hears one line about who works for whom."""
         app = make_app(self.settings.broker)
         app.task(name=TASK)(self.do)
         health = serve_health(self.health, self.settings.health_host, self.settings.health_port)
-        log.info("health of %s: http://%s:%d/", self.name, self.settings.health_host, health.server_port)
-        arguments = ["worker", "--pool=solo", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+        where = f"http://{self.settings.health_host}:{health.server_port}/"
+        say(f"{self.name} takes {', '.join(self.settings.queues)} for {self.server.url}; its health: {where}")
+        arguments = ["--quiet", "worker", "--pool=solo", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
         try:
             with self.ears, _every(LEASE_SECONDS / 4, self._sweep):
                 app.worker_main([*arguments, "-Q", ",".join(self.settings.queues), "-n", f"{self.name}@%h"])

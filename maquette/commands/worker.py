@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ._terminal import say
+
 
 def add(groups: Any) -> None:
     """The grammar of the command."""
@@ -47,4 +49,4 @@ def run(options: argparse.Namespace) -> int:
         health_port=options.health_port,
         webhook=options.webhook,
     )
-    return Worker(settings).run()
+    return Worker(settings).run(say)

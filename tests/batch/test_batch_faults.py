@@ -21,6 +21,7 @@ from conftest import png
 from fake_server import WORKFLOW, FakeComfy, Faults
 from test_batch_run import ROOT, assert_complete, key_of, run, short_backoff, states
 
+from maquette.batch.cli import main
 from maquette.batch.client import Server
 from maquette.batch.items import MARKER
 from maquette.batch.ledger import Ledger
@@ -179,6 +180,48 @@ def test_a_password_opens_the_server_and_its_socket_and_is_never_shown(
     seen = "".join(capsys.readouterr()) + (out / "events.jsonl").read_text() + (out / "index.html").read_text()
     assert server.url in seen and "p%4055" not in seen and "p@55" not in seen
     assert_complete(out, 2)
+
+
+def test_a_server_that_never_answers_is_waited_for_and_named(
+    pictures: Pictures, workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """What a newcomer sees who forgot to start ComfyUI; one that comes up late is used."""
+    server = FakeComfy()
+    more = ("--server", server.url, "--patience", "1")
+    assert run(pictures(2), tmp_path / "out", workflow, more=more) == 3
+    seen = capsys.readouterr()
+    assert "nothing listens there); waiting up to 1 s: start ComfyUI" in seen.out
+    assert "start ComfyUI and run this again" in seen.err
+    late = threading.Timer(1.0, server.start)
+    late.start()
+    assert run(pictures(2), tmp_path / "out", workflow, more=(*more[:2], "--patience", "60")) == 0
+    server.stop()
+    assert_complete(tmp_path / "out", 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--server", "localhost:99999"), "no server address"),
+        (("--server", "ftp://x"), "no server address"),
+        (("--gate", "faces <"), "not an expression"),
+        (("--set", "5=3"), "--set takes NODE.input=VALUE"),
+        (("--set", "Foo.x=3"), "no node 'Foo'; it has 1 (LoadImage)"),
+        (("--webhook", "nowhere"), "--webhook takes an http"),
+        (("--cooldown", "-1"), "not 0 or more"),
+        (("--retries", "some"), "not 0, 1, 2"),
+    ],
+)
+def test_slips_of_the_command_line_are_named_at_once(
+    more: tuple[str, ...], words: str, pictures: Pictures, workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Exit code 2, one line, nothing written."""
+    try:
+        code = main([str(pictures(1)), "-o", str(tmp_path / "out"), "--workflow", str(workflow), *more])
+    except SystemExit as stop:  # argparse's own
+        code = int(str(stop.code))
+    assert code == 2 and words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_address_that_moved_is_named(pictures: Pictures, workflow: Path, tmp_path: Path, capsys: Any) -> None:

@@ -8,7 +8,6 @@ import hmac
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from typing import Any
 
 import pytest
 from fake_server import FakeComfy, Faults
+from redis_server import Redis, free_port
 from test_batch_run import ROOT, assert_complete, run, states
 
 from maquette.batch.store import Store
@@ -34,33 +34,6 @@ if shutil.which("redis-server") is None:
     pytest.skip("NO REDIS SERVER: the queue was not tested (apt install redis-server)", allow_module_level=True)
 
 Pictures = Callable[[int], Path]
-
-
-class Redis:
-    """A Redis of our own, with its journal (AOF) in a folder of the test."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.folder, self.url = folder, f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        settings = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "appendonly": "yes", "save": ""}
-        words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-        self.process = subprocess.Popen(["redis-server", *words, "--appendfsync", "always"], stdout=subprocess.DEVNULL)
-        client = redis.Redis.from_url(self.url)
-        for _ in range(200):
-            with contextlib.suppress(redis.ConnectionError):
-                if client.ping():
-                    return
-            time.sleep(0.05)
-        raise AssertionError("redis-server did not start")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -325,12 +298,6 @@ def assert_nothing_open(broker: Redis) -> None:
     for name in ("jobs", "attempts", "owners", "results"):
         assert client.hlen(f"maquette:{name}") == 0, name
     assert client.zcard("maquette:leases") == client.zcard("maquette:later") == client.llen("maquette:dead") == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ask(port: int) -> dict[str, Any]:

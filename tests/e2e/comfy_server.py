@@ -137,14 +137,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(install: Install, folder: Path) -> Iterator[Server]:
-    """A server for the time of the context; it is gone afterwards, whatever happened."""
+def serving(install: Install, folder: Path, port: int = 0) -> Iterator[Server]:
+    """A server for the time of the context; it is gone afterwards, whatever happened. The same ``folder`` and ``port``
+    again is a restart: its files are there, its history is not."""
     base = folder / "base"
     for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
-        (base / name).mkdir(parents=True)
-    (base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
-    (base / "custom_nodes" / HELPERS.name).symlink_to(HELPERS, target_is_directory=True)
-    port, log = free_port(), folder / "server.log"
+        (base / name).mkdir(parents=True, exist_ok=True)
+    for link, target in ((PACK, ROOT), (HELPERS.name, HELPERS)):
+        if not (base / "custom_nodes" / link).is_symlink():
+            (base / "custom_nodes" / link).symlink_to(target, target_is_directory=True)
+    port, log = port or free_port(), folder / "server.log"
     command = [str(install.python), "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)]
     command += ["--disable-auto-launch", "--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
     with log.open("wb") as sink:
