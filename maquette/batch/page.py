@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,9 @@ _FIGURES = ("faces", "vertices", "watertight", "components", "certified", "self_
 
 def write_page(output: Path, ledger: Ledger) -> Path:
     """Write the page of all items in the ledger, whole or not at all."""
-    data = {"items": [_entry(output, row) for row in ledger.rows()], "counts": ledger.counts()}
+    written = time.strftime("%Y-%m-%d %H:%M")
+    items = [_entry(output, row) for row in ledger.rows()]
+    data = {"items": items, "counts": ledger.counts(), "written": written}
     # "<" cannot close the script tag, and U+2028/9 cannot end a line of script
     text = json.dumps(data).replace("<", "\\u003c")
     page = TEMPLATE.read_text(encoding="utf-8").replace("/*DATA*/null", text)
@@ -35,6 +38,10 @@ def write_page(output: Path, ledger: Ledger) -> Path:
         stream.write(page)
     target = output / "index.html"
     Path(name).replace(target)
+    used = {str(item["model"]).removeprefix(".page/") for item in items}
+    for script in (output / ".page").glob("*"):
+        if script.name not in used:  # of a result that was made again
+            script.unlink()
     return target
 
 
@@ -43,6 +50,8 @@ def _entry(output: Path, row: Row) -> dict[str, Any]:
     report = report_of((output / paths[0]).parent) if row.state == "done" and paths else {}
     thumbs = [p for p in paths if p.lower().endswith((".png", ".jpg", ".webp")) and (output / p).is_file()]
     thumbs.sort(key=lambda p: not p.endswith("/turntable.png"))
+    if row.state == "dead":
+        thumbs = _pictures_of_letter(output, row.name)
     return {
         "name": row.name,
         "state": row.state,
@@ -53,22 +62,30 @@ def _entry(output: Path, row: Row) -> dict[str, Any]:
         "notes": row.notes,
         "files": [{"name": p.rsplit("/", 1)[-1], "href": quote(p) if (output / p).is_file() else None} for p in paths],
         "thumb": quote(thumbs[0]) if thumbs else None,
-        "model": _model_script(output, row.name, paths),
+        "model": _model_script(output, row),
         "figures": {name: report[name] for name in _FIGURES if name in report},
     }
 
 
-def _model_script(output: Path, name: str, paths: list[str]) -> str | None:
+def _pictures_of_letter(output: Path, name: str) -> list[str]:
+    """What was given up is shown as it came in."""
+    found = sorted((output / "dead_letter" / name).glob("*"))
+    return [p.relative_to(output).as_posix() for p in found if p.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")]
+
+
+def _model_script(output: Path, row: Row) -> str | None:
     """The script file that hands the item's first GLB to the viewer, made once per content; None without a GLB."""
-    source = next((output / p for p in paths if p.lower().endswith(".glb") and (output / p).is_file()), None)
+    models = (out for out in row.outputs if str(out["path"]).lower().endswith(".glb"))
+    source = next((out for out in models if (output / out["path"]).is_file()), None)
     if source is None:
         return None
-    data = source.read_bytes()
-    script = output / ".page" / f"{hashlib.sha256(name.encode() + data).hexdigest()[:24]}.js"
+    mark = hashlib.sha256(f"{row.name}\0{source['sha256']}\0{source['path']}".encode()).hexdigest()[:24]
+    script = output / ".page" / f"{mark}.js"
     if not script.exists():
         script.parent.mkdir(exist_ok=True)
         part = script.with_suffix(".part")
-        label = json.dumps(name).replace("<", "\\u003c")
-        part.write_text(f'maquetteModel({label}, "{base64.b64encode(data).decode()}");\n', encoding="utf-8")
+        label = json.dumps(row.name).replace("<", "\\u003c")
+        data = base64.b64encode((output / source["path"]).read_bytes()).decode()
+        part.write_text(f'maquetteModel({label}, "{data}");\n', encoding="utf-8")
         part.replace(script)
     return quote(f".page/{script.name}")

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .board import Board
 
 DEFAULT_SERVER = "http://127.0.0.1:8188"
+_PAGE_SECONDS = 60.0
+"""How old the page may be while a run goes on."""
 
 
 class Run:
@@ -51,6 +53,7 @@ class Run:
         self.graph = apply_overrides(load_workflow(options.workflow), self.overrides)
         self.servers, self.models = _servers(options.server or [DEFAULT_SERVER])
         self.skipped = 0
+        self._news, self._page_at = True, time.monotonic()
         self._doubles: set[str] = set()
         self._seen: set[str] = set()  # keys that were counted already, so that --watch does not count them twice
         self._keys: dict[str, str] = {}  # of all rounds: ledger key -> name
@@ -70,6 +73,7 @@ class Run:
         except OSError as error:
             raise BadInputError(f"cannot make '{self.output}': {error.strerror}; choose another output") from error
         with Ledger(self.output / "ledger.sqlite") as ledger:
+            self._ledger = ledger
             shutil.rmtree(self.output / ".work", ignore_errors=True)
             if self.options.retry_failed:
                 ledger.revive()
@@ -105,7 +109,7 @@ class Run:
             raise MissingError(f"{words}; nothing is lost: run the same command again") from error
         finally:
             signal.signal(signal.SIGINT, old)
-            write_page(self.output, ledger)
+            self._write_page(ledger)
         return bool(stopped)
 
     def _board(self) -> Board:
@@ -123,7 +127,7 @@ class Run:
                 try:
                     driver.run(items, keys)
                 finally:
-                    write_page(self.output, ledger)
+                    self._write_page(ledger)
                 if not self.options.watch or driver.stopping:
                     return driver.stopping
                 self._pause(driver)
@@ -150,6 +154,11 @@ class Run:
             lost=restart,
         )
         return Driver([Server(url) for url in self.servers], ledger, plan, policy, self._tell)
+
+    def _write_page(self, ledger: Ledger) -> None:
+        if self._news:  # --watch comes by every two seconds
+            write_page(self.output, ledger)
+            self._news, self._page_at = False, time.monotonic()
 
     def _announce(self, ledger: Ledger, keys: Mapping[str, str], busy: Callable[[], Sequence[Slot]]) -> None:
         left = len(set(keys.values()) & ledger.open_keys())
@@ -225,6 +234,9 @@ class Run:
 
     def _tell(self, event: str, facts: Mapping[str, Any]) -> None:
         self.journal.write(event, facts)
+        self._news = True
+        if event == "done" and time.monotonic() - self._page_at > _PAGE_SECONDS:
+            self._write_page(self._ledger)
         if event == "done":
             self._seen.add(facts["key"])
         if self.options.json:

@@ -313,6 +313,17 @@ def test_a_workflow_is_data_and_nothing_in_it_runs(
     assert not list(tmp_path.rglob("pwned"))
 
 
+def test_the_page_is_there_while_a_run_goes_on(
+    pictures: Pictures, workflow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maquette.batch.run._PAGE_SECONDS", 0.0)
+    out, seen = tmp_path / "out", []
+    with FakeComfy() as server:
+        server.faults.forget = lambda graph: seen.append((out / "index.html").exists()) or False
+        assert run(pictures(4), out, workflow, server) == 0
+    assert seen[0] is False and seen[-1] is True
+
+
 def test_watch_takes_new_pictures_until_stopped(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
     out, source = tmp_path / "out", pictures(1)
     with FakeComfy() as server:

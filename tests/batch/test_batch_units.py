@@ -290,6 +290,23 @@ def test_the_page_escapes_everything(tmp_path: Path) -> None:
     assert text.count("<script") == 1 and text.count("</script") == 1
 
 
+def test_the_page_keeps_one_script_per_model_and_no_old_one(tmp_path: Path) -> None:
+    """Made once, not read again, and gone with the result that it was of."""
+    (tmp_path / "a").mkdir()
+    model = tmp_path / "a" / "x.glb"
+    model.write_bytes(b"first")
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        ledger.add([("k", "a")])
+        scripts = []
+        for digest in ("1", "1", "2"):
+            ledger.done("k", [{"path": "a/x.glb", "sha256": digest, "bytes": 5}], 1.0, 1.0)
+            write_page(tmp_path, ledger)
+            (script,) = (tmp_path / ".page").glob("*")
+            scripts.append((script.name, script.read_text()))
+            model.write_bytes(b"other")
+    assert scripts[0] == scripts[1] != scripts[2] and "b3RoZXI=" in scripts[2][1]
+
+
 def test_an_item_is_known_by_content_not_by_name(tmp_path: Path) -> None:
     a, b = tmp_path / "a.png", tmp_path / "b.png"
     a.write_bytes(png(1))
