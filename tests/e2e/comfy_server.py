@@ -51,6 +51,17 @@ class Server:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["name"])
 
+    def upload_pictures(self) -> None:
+        """Every example picture that a shipped workflow loads."""
+        for graph in sorted((ROOT / "workflows" / "api").glob("*.json")):
+            for node in json.loads(graph.read_text()).values():
+                if node["class_type"] == "LoadImage":
+                    name = node["inputs"]["image"]
+                    path = ROOT / "examples" / name
+                    if not path.exists():  # fox_front.png is examples/fox/front.png
+                        path = ROOT / "examples" / name.replace("_", "/", 1)
+                    assert self.upload(path, name) == name
+
     def put_input(self, path: Path, name: str) -> None:
         """Put any file below input/."""
         target = self.base / "input" / name

@@ -45,14 +45,7 @@ def install(request: pytest.FixtureRequest) -> Install:
 def server(install: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server of ``install`` with the pack, and what the shipped workflows need in its input folder."""
     with serving(install, tmp_path_factory.mktemp(f"comfyui-{install.version}")) as running:
-        for path in sorted((ROOT / "workflows" / "api").glob("*.json")):
-            for node in json.loads(path.read_text()).values():
-                if node["class_type"] == "LoadImage":
-                    name = node["inputs"]["image"]
-                    path = ROOT / "examples" / name
-                    if not path.exists():  # fox_front.png is examples/fox/front.png
-                        path = ROOT / "examples" / name.replace("_", "/", 1)
-                    assert running.upload(path, name) == name
+        running.upload_pictures()
         trimesh.creation.torus(0.4, 0.15).export(running.base / "input" / "torus.ply")
         (running.base / "input" / "3d").mkdir(exist_ok=True)
         coloured_cup().export(running.base / "input" / "3d" / "example.glb")
