@@ -1,4 +1,4 @@
-"""The TripoSR workflows: without weights a clear error at once; with a full-size file of random weights a whole asset."""
+"""The TripoSR workflows: without weights an error at once; with a full-size file of random weights a whole asset."""
 
 from __future__ import annotations
 
@@ -45,9 +45,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(not os.environ.get("MAQUETTE_TRIPOSR_E2E"), reason="1.7 GB and minutes: set MAQUETTE_TRIPOSR_E2E=1")
 def test_full_size_on_the_cpu(
-    install: Install, checkpoint: Path, workflow: Callable[[str], dict[str, Any]], tmp_path: Path
+    install: Install,
+    checkpoint: Path,
+    workflow: Callable[[str], dict[str, Any]],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Both workflows give a certified, textured GLB, in less than 4 GiB more than the idle server takes."""
     with serving(install, tmp_path) as server:
@@ -62,14 +67,14 @@ def test_full_size_on_the_cpu(
                 if node["class_type"] == "MaquetteReconstruct":
                     node["inputs"]["resolution"] = 128
             began = time.monotonic()
-            outputs = server.run(graph, timeout=900)
+            outputs = server.run(graph, timeout=1700)
             figures[name] = {"seconds": round(time.monotonic() - began), "peak_gib": round(_peak(server) / GIB, 2)}
             (file,) = [item for out in outputs.values() for item in out.get("3d", [])]
             faces = next(node["inputs"]["faces"] for node in graph.values() if "faces" in node["inputs"])
             assert_certified_asset(server.fetch(file), faces)
             if name == "triposr_four_views":
                 _all_views_fitted(outputs)
-        print(install.version, json.dumps(figures), f"idle {idle / GIB:.2f} GiB")
+        record_property("figures", {"idle_gib": round(idle / GIB, 2), **figures})  # pytest --junitxml shows them
         assert _peak(server) - idle < 4 * GIB
 
 

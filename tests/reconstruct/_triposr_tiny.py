@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from maquette.data import View
 from maquette.geometry.camera import orbit_camera
+from maquette.reconstruct import Settings
 from maquette.reconstruct._triposr.config import Config, config_from_reference
 from maquette.reconstruct._triposr.engine import Engine, open_engine
 
@@ -31,3 +33,8 @@ def disc_view(name: str = "front", azimuth: float | None = None, seed: int = 0) 
     rgb = np.random.default_rng(seed).random((96, 96, 3)).astype(np.float32)
     camera = None if azimuth is None else orbit_camera(azimuth, size=96)
     return View(rgb, mask, camera, name)
+
+
+def tiny_settings(engine: Engine, **changes: Any) -> Settings:
+    options = {"engine": engine, **changes.pop("options", {})}
+    return Settings(**{"resolution": 24, "threshold": 25.0, "options": options, **changes})
