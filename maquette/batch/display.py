@@ -19,17 +19,13 @@ class Display:
         self._bars: Any = None
         self._task: Any = None
         self._left, self._count, self._seconds = 0, 0, _unknown
+        self._ahead = ""
         self._busy: Callable[[], Sequence[Slot]] = lambda: ()
 
     def __enter__(self) -> Display:
         if not self._quiet and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bars = Progress(*columns, TextColumn("{task.fields[now]}"), console=Console(stderr=True))
+            self._bars, self._task = _bars(self._now)
             self._bars.start()
-            self._task = self._bars.add_task("items", total=None, now="")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -41,7 +37,8 @@ class Display:
         what runs."""
         self._seconds, self._busy, self._left, self._count = seconds, busy, left, count
         if self._bars is not None:
-            self._bars.update(self._task, total=count, completed=count - left, now=self._now())
+            self._ahead = self._estimate()
+            self._bars.update(self._task, total=count, completed=count - left)
 
     def say(self, event: str, text: str) -> None:
         """Print the line of an event and move the bar."""
@@ -51,15 +48,16 @@ class Display:
         if self._bars is not None:
             if event != "cooldown":
                 self._bars.console.print(text, markup=False, highlight=False)
-            self._bars.update(self._task, completed=self._count - self._left, now=self._now())
+            self._ahead = self._estimate()
+            self._bars.update(self._task, completed=self._count - self._left)
         elif not self._quiet:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
     def _now(self) -> str:
-        running = list(self._busy())
-        stages = ", ".join(f"{slot.item.name}: {slot.job.stage}" for slot in running if slot.item is not None)
-        return f"{stages}  {self._estimate()}"
+        """Drawn several times a second: asks nobody but the listeners."""
+        running = [f"{slot.item.name}: {slot.job.doing}" for slot in self._busy() if slot.item is not None]
+        return "  ".join([", ".join(running), self._ahead])
 
     def _place(self) -> str:
         left = f", {self._estimate()}" if self._left else ""
@@ -69,6 +67,29 @@ class Display:
         if not self._seconds():
             return f"{self._left} left"  # nothing was done yet that could tell how long one takes
         return f"about {in_words(self._left * self._seconds() / max(len(self._busy()), 1))} left"
+
+
+def _bars(now: Callable[[], str]) -> tuple[Any, Any]:
+    """rich's bars and their one task; what ``now`` says stands at their end."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.text import Text
+
+    class Now(ProgressColumn):
+        def render(self, _task: Task) -> Text:
+            return Text(now())
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, Now(), console=Console(stderr=True), refresh_per_second=4)
+    return bars, bars.add_task("items", total=None)
 
 
 def in_words(seconds: float) -> str:

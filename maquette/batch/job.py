@@ -27,7 +27,7 @@ from .items import MARKER, Item, safe_file_name, safe_name
 from .ledger import Ledger, Row
 from .outputs import RemoteFile, collect, sheets
 from .reading import Gate
-from .workflow import Graph, Override, apply_overrides, assign_images, problems, unknown_inputs
+from .workflow import Graph, Override, apply_overrides, assign_images, problems, title, unknown_inputs
 
 _AWAY = 10.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -82,6 +82,15 @@ class Job:
         self.server, self.ears, self.ledger, self.plan, self._stop = server, ears, ledger, plan, stop
         self._known: Mapping[str, Any] | None = None
         self.stage = ""
+
+    @property
+    def doing(self) -> str:
+        """The stage in words; of a running prompt the node, and how far it is when it says so."""
+        live = self.ears.live
+        if self.stage != "running" or live.node not in self.plan.graph:
+            return self.stage
+        share = f" {live.value / live.maximum:.0%}" if live.maximum > 0 else ""
+        return title(self.plan.graph[live.node]) + share
 
     def run(self, item: Item, row: Row) -> Outcome:
         """Do the item, or go on with the prompt that an earlier driver left on this server."""

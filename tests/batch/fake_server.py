@@ -67,6 +67,7 @@ class Faults:
     upload_status: list[int] = field(default_factory=list)
     password: str = ""
     moved_to: str = ""
+    rename_uploads: bool = False
     forget: Callable[[dict[str, Any]], bool] | None = None
     more_outputs: dict[str, Any] = field(default_factory=dict)
 
@@ -141,6 +142,8 @@ class FakeComfy:
                 time.sleep(0.001)
                 continue
             prompt_id, graph, client = job
+            self.send(client, {"type": "executing", "data": {"prompt_id": prompt_id, "node": "2"}})
+            self.send(client, {"type": "progress", "data": {"prompt_id": prompt_id, "node": "2", "value": 1, "max": 4}})
             end = time.monotonic() + self.seconds
             while time.monotonic() < end and self.generation is generation and prompt_id not in self.cancelled:
                 time.sleep(0.002)
@@ -323,6 +326,8 @@ def _handler(server: FakeComfy) -> type[BaseHTTPRequestHandler]:
                 assert found is not None
                 name = found[1].decode()
                 server.uploads[name] += 1
+                if server.faults.rename_uploads:
+                    name = name.replace(".png", " (1).png")
                 return self.answer({"name": name, "subfolder": "maquette", "type": "input"})
             data = json.loads(body or b"{}")
             if self.path == "/prompt":

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -357,10 +358,13 @@ def test_the_second_ctrl_c_interrupts_on_the_server(pictures: Pictures, workflow
 def test_a_terminal_shows_bars_also_when_it_resumes(
     pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy
 ) -> None:
+    """Items done, the node that runs and how far it is."""
     out, source = tmp_path / "out", pictures(3)
     run(source, out, workflow, server)
     (source / "more.png").write_bytes(png(400))
+    server.seconds = 2
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 140))
     process = start(source, out, workflow, server, stderr=theirs)
     os.close(theirs)
     seen = bytearray()
@@ -377,7 +381,7 @@ def test_a_terminal_shows_bars_also_when_it_resumes(
     process.communicate(timeout=60)
     thread.join(10)
     assert process.returncode == 0, seen.decode(errors="replace")[-2000:]
-    assert b"4/4" in seen and b"already done" in seen
+    assert b"4/4" in seen and b"already done" in seen and b"more: Make 25%" in seen
 
 
 def test_a_slow_server_holds_up_nobody_else(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
