@@ -19,7 +19,7 @@ from .parts import usable, welded_rims, without_collapsed, without_doubles, with
 from .slivers import without_slivers
 from .splitting import distinct, split
 from .surface import Surface, to_mesh, welded_mesh
-from .topology import Bools, compacted, fans, flat_faces, signed_volumes
+from .topology import Bools, compacted, fans, find_edges, flat_faces, signed_volumes, touching
 from .uniting import united
 
 REPAIRS = ("keep", "fix", "solid")
@@ -139,14 +139,14 @@ def _fixed(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress)
         surface, added = split(surface)  # the cut may leave faces that hang together by a vertex
         figures["split_vertices"] += added
     if plan.close:
-        surface = _closed(surface, plan.floaters, figures, progress.part(0.7, 0.9))
+        surface = _closed(surface, len(oriented.points), plan.floaters, figures, progress.part(0.7, 0.9))
     figures["parts"] = surface.parts[0]
     return _Steps(given, oriented, surface)
 
 
-def _closed(surface: Surface, floaters: float, figures: dict[str, Any], progress: Progress) -> Surface:
-    """Holes filled, every part turned outward, overlapping parts united."""
-    filled = fill_holes(surface, progress)
+def _closed(surface: Surface, untouched: int, floaters: float, figures: dict[str, Any], progress: Progress) -> Surface:
+    """Holes filled, every part turned outward, overlapping parts united. Points before ``untouched`` are not new."""
+    before, filled = len(surface.faces), fill_holes(surface, progress)
     figures |= {"holes": filled.holes, "hole_faces": filled.faces, "open_sheets": filled.sheets}
     surface, turned = outward(filled.surface)
     figures["turned_faces"] += turned
@@ -156,9 +156,36 @@ def _closed(surface: Surface, floaters: float, figures: dict[str, Any], progress
         figures["floaters"] += parts
         figures["floater_faces"] += faces
         surface, _ = outward(surface)
-    return (
-        _tidied(surface, figures) if filled.holes or figures["united_parts"] or figures["split_vertices"] else surface
-    )
+    if not (filled.holes or figures["united_parts"] or figures["split_vertices"]):
+        return surface
+    if not figures["united_parts"] and _fits(surface, untouched, before):
+        surface, apart = distinct(surface)
+        if not apart:
+            return surface
+    return _tidied(surface, figures)
+
+
+def _fits(surface: Surface, points: int, faces: int) -> bool:
+    """Whether the surface is manifold and has no flat face wherever it has a point from ``points`` on or a face from
+    ``faces`` on: what a split or a patch has made is mostly sound, and seeing that is cheaper than mending everything.
+    """
+    fresh = np.zeros(len(surface.points), bool)
+    fresh[points:] = True
+    fresh[surface.faces[faces:]] = True
+    around = touching(surface.faces, fresh)
+    local = surface.faces[around]
+    edges = find_edges(local)
+    inner = touching(edges.ends, fresh)
+    pairs = edges.pairs()
+    turned = edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]
+    if (edges.count[inner] > 2).any() or turned[inner[edges.edge[pairs[:, 0]]]].any():
+        return False
+    count, fan = fans(local, pairs)
+    owner = np.zeros(count, np.int64)
+    owner[fan] = local.reshape(-1)
+    if np.count_nonzero(fresh[owner]) != np.count_nonzero(np.bincount(local.reshape(-1)[fresh[local.reshape(-1)]])):
+        return False
+    return not flat_faces(surface.points, local, surface.scale).any()
 
 
 def _tidied(surface: Surface, figures: dict[str, Any]) -> Surface:

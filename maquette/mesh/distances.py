@@ -39,12 +39,27 @@ def distances(before: Surface, after: Surface, samples: int = SAMPLES) -> dict[s
     far = np.zeros(len(points))
     moved = ~_in_common(before, after, face)
     if moved.any():
-        far[moved] = nearest_distances(before.points, before.faces, points[moved])
+        far[moved] = nearest_distances(before.points, _near(before, points[moved]), points[moved])
     return {
         "distance_mean": float(far.mean()),
         "distance_p99": float(np.quantile(far, 0.99)),
         "distance_max": float(far.max()),
     }
+
+
+def _near(surface: Surface, places: Floats) -> Ints:
+    """[N, 3] the faces that may be the nearest ones to some of ``places``: the tree over all takes longer to grow than
+    to ask when little has changed."""
+    from scipy.spatial import cKDTree
+
+    distance, place = cKDTree(places).query(surface.points)
+    bound = np.full(len(places), np.inf)
+    np.minimum.at(bound, place, distance)
+    if not np.isfinite(bound).all():
+        return surface.faces
+    corner = surface.points[surface.faces]
+    longest = np.sqrt(((corner - corner[:, [1, 2, 0]]) ** 2).sum(axis=2).max(axis=1))
+    return surface.faces[distance[surface.faces].min(axis=1) <= bound.max() + longest]
 
 
 def _in_common(before: Surface, after: Surface, which: Ints) -> Bools:

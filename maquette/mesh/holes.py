@@ -11,7 +11,7 @@ from ..progress import Progress
 from .patching import Hole, Patch, make_patches
 from .splitting import paired_halves
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, face_crosses, part_areas, signed_volumes
+from .topology import Bools, Floats, Ints, face_crosses, volumes_and_areas
 
 _SHEET = 5e-3
 """A part whose closed volume is below this share of (area / 4.84)^1.5 (the sphere has 1) is a sheet, not a body."""
@@ -37,49 +37,51 @@ def fill_holes(surface: Surface, progress: Progress) -> Filled:
         return Filled(surface, 0, 0, 0)
     flat = _flat_parts(surface)
     loops = [loop for loop in _loops(surface.faces, halves) if not flat[surface.parts[1][loop[0] // 3]]]
-    rims = _Rims(surface, halves)
-    patches = make_patches([rims.hole(loop) for loop in loops], progress)
+    rims = _Rims(surface, loops)
+    patches = make_patches([rims.hole(k) for k in range(len(loops))], progress)
     part = np.array([surface.parts[1][loop[0] // 3] for loop in loops], np.int64)
     sheet = _sheets(_attached(surface, loops, patches), surface.parts, part, patches)
     body = [k for k in range(len(loops)) if not sheet[part[k]]]
     closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body])
+    labels = np.concatenate([surface.parts[1], np.repeat(part[body], [len(patches[k].faces) for k in body])])
+    closed = closed.with_parts(surface.parts[0], labels)
     return Filled(closed, len(body), len(closed.faces) - len(surface.faces), int((sheet | flat).sum()))
 
 
 class _Rims:
-    """What patches must know of the surface around them: the edges at rim vertices."""
+    """What patches must know of the surface around them: the edges at rim vertices. A vertex is on one loop only."""
 
-    def __init__(self, surface: Surface, halves: Ints) -> None:
+    def __init__(self, surface: Surface, loops: list[Ints]) -> None:
         self._surface = surface
-        on_rim = np.zeros(len(surface.points), bool)
-        on_rim[surface.faces.reshape(-1)[halves]] = True
-        ends = surface.edges.ends
-        both = on_rim[ends].all(axis=1)
-        self._chords = set((ends[both, 0] * len(surface.points) + ends[both, 1]).tolist())
-        corners = surface.faces.reshape(-1)
-        at_rim = np.flatnonzero(on_rim[corners])
-        order = np.argsort(corners[at_rim], kind="stable")
-        self._vertex, self._face = corners[at_rim][order], at_rim[order] // 3
+        corners, count = surface.faces.reshape(-1), len(surface.points)
+        rims = [corners[loop][::-1] for loop in loops]
+        loop_of, self._place = np.full(count, -1, np.int64), np.zeros(count, np.int64)
+        for k, rim in enumerate(rims):
+            loop_of[rim], self._place[rim] = k, np.arange(len(rim))
+        one, two = surface.edges.ends.T
+        chord = (loop_of[one] >= 0) & (loop_of[one] == loop_of[two])
+        places = np.sort(self._place[np.stack([one[chord], two[chord]], axis=1)], axis=1)
+        self._taken = _sorted_out(loop_of[one[chord]], places, len(loops))
+        at_rim = np.flatnonzero(loop_of[corners] >= 0)
+        self._faces = _sorted_out(loop_of[corners[at_rim]], at_rim // 3, len(loops))
+        self._rims = rims
 
-    def hole(self, loop: Ints) -> Hole:
-        """The hole inside the half-edges ``loop``, its rim the other way round: each rim edge is then used once each
-        way."""
-        surface = self._surface
-        rim = surface.faces.reshape(-1)[loop][::-1]
-        size = len(surface.points)
+    def hole(self, number: int) -> Hole:
+        """The hole inside loop ``number``, its rim the other way round: each rim edge is then used once each way."""
+        surface, rim = self._surface, self._rims[number]
+        faces = surface.faces[np.unique(self._faces[number])]
+        inner = self._place[faces]
+        on_rim = rim[np.minimum(inner, len(rim) - 1)] == faces
+        beyond, index = np.unique(faces[~on_rim], return_inverse=True)
+        local = np.where(on_rim, inner, 0)
+        local[~on_rim] = len(rim) + index
+        return Hole(surface.points[rim], self._taken[number], surface.points[beyond], local, surface.scale)
 
-        def taken(i: int, j: int) -> bool:
-            low, high = sorted((int(rim[i]), int(rim[j])))
-            return low * size + high in self._chords
 
-        start = np.searchsorted(self._vertex, rim)
-        stop = np.searchsorted(self._vertex, rim, side="right")
-        faces = surface.faces[np.unique(np.concatenate([self._face[i:j] for i, j in zip(start, stop, strict=True)]))]
-        beyond = np.setdiff1d(faces, rim)
-        known = np.concatenate([rim, beyond])
-        order = np.argsort(known, kind="stable")
-        local = order[np.searchsorted(known[order], faces)]
-        return Hole(surface.points[rim], taken, surface.points[beyond], local, surface.scale)
+def _sorted_out(owner: Ints, values: Ints, count: int) -> list[Ints]:
+    """The rows of ``values`` by owner, 0 .. count - 1."""
+    order = np.argsort(owner, kind="stable")
+    return np.split(values[order], np.searchsorted(owner[order], np.arange(1, count)))
 
 
 def _loops(faces: Ints, halves: Ints) -> list[Ints]:
@@ -118,8 +120,8 @@ def _sheets(closed: Surface, own: tuple[int, Ints], part: Ints, patches: list[Pa
     """
     parts, labels = own
     labels = np.concatenate([labels, np.repeat(part, [len(patch.faces) for patch in patches])])
-    volume = np.abs(signed_volumes(closed.points, closed.faces, labels, parts))
-    area = part_areas(closed.points, closed.faces, labels, parts)
+    volume, area = volumes_and_areas(closed.points, closed.faces, labels, parts)
+    volume = np.abs(volume)
     has_hole = np.zeros(parts, bool)
     has_hole[part] = True
     return has_hole & (volume <= _SHEET * (area / 4.84) ** 1.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .surface import Surface
-from .topology import Bools, Floats, Ints, label_groups, part_areas, signed_volumes
+from .topology import Bools, Floats, Ints, label_groups, volumes_and_areas
 
 
 def agreed(surface: Surface) -> tuple[Surface, int]:
@@ -61,9 +61,9 @@ def outward(surface: Surface) -> tuple[Surface, int]:
     Returns the surface and how many faces were turned.
     """
     parts, labels = surface.parts
-    volumes = signed_volumes(surface.points, surface.faces, labels, parts)
+    volumes, areas = volumes_and_areas(surface.points, surface.faces, labels, parts)
     inside = _nested(surface, labels, np.abs(volumes))
-    flat = np.abs(volumes) <= _NOTHING * part_areas(surface.points, surface.faces, labels, parts) ** 1.5
+    flat = np.abs(volumes) <= _NOTHING * areas**1.5
     wrong = np.where(inside, volumes > 0, volumes < 0) & ~flat
     flip = wrong[labels]
     return surface.flipped(flip), int(flip.sum())

@@ -15,8 +15,8 @@ from .topology import (
     face_groups,
     find_edges,
     label_groups,
-    part_areas,
-    signed_volumes,
+    touching,
+    volumes_and_areas,
     weld_equal,
 )
 
@@ -30,12 +30,12 @@ def usable(mesh: Mesh) -> tuple[Surface, int, int]:
     Returns (surface, faces with an index out of range, faces with a NaN or infinite vertex).
     """
     faces = mesh.faces.astype(np.int64)
-    inside = ((faces >= 0) & (faces < len(mesh.vertices))).all(axis=1)
+    inside = _within(faces, len(mesh.vertices))
     outside = int((~inside).sum())
-    faces = faces[inside]
-    finite: Bools = np.asarray(np.isfinite(mesh.vertices).all(axis=1))
-    whole = finite[faces].all(axis=1)
-    faces = faces[whole]
+    faces = faces if outside == 0 else faces[inside]
+    broken: Bools = ~np.asarray(np.isfinite(mesh.vertices).all(axis=1))
+    whole = ~touching(faces, broken) if broken.any() else np.ones(len(faces), bool)
+    faces = faces if whole.all() else faces[whole]
     if len(faces) == 0:
         raise BadMeshError(
             f"none of the {len(mesh.faces)} faces can be used ({outside} point at vertices that do not exist,"
@@ -46,6 +46,13 @@ def usable(mesh: Mesh) -> tuple[Surface, int, int]:
     first, group = weld_equal(points)
     welded = group[index]
     return Surface(points[first].astype(np.float64), welded, faces, table_of(mesh)), outside, int((~whole).sum())
+
+
+def _within(faces: Ints, count: int) -> Bools:
+    """[F] whether all corners exist."""
+    if len(faces) == 0 or (faces.min() >= 0 and faces.max() < count):
+        return np.ones(len(faces), bool)
+    return np.asarray(((faces >= 0) & (faces < count)).all(axis=1))
 
 
 def welded_rims(surface: Surface) -> tuple[Surface, int]:
@@ -71,7 +78,8 @@ def welded_rims(surface: Surface) -> tuple[Surface, int]:
 
 
 def _whole(faces: Ints) -> Bools:
-    return (faces != faces[:, [1, 2, 0]]).all(axis=1)
+    one, two, three = faces.T
+    return np.asarray((one != two) & (two != three) & (three != one))
 
 
 def without_collapsed(surface: Surface) -> tuple[Surface, int]:
@@ -135,11 +143,13 @@ def without_floaters(surface: Surface, share: float) -> tuple[Surface, int, int]
     parts, labels = surface.parts
     if parts == 1 or share <= 0:
         return surface, 0, 0
-    size = np.abs(signed_volumes(surface.points, surface.faces, labels, parts))
-    area = part_areas(surface.points, surface.faces, labels, parts)
+    size, area = volumes_and_areas(surface.points, surface.faces, labels, parts)
+    size = np.abs(size)
     if size.max() <= 1e-9 * area.max() ** 1.5:
         size = area
     keep = size >= share * size.max()
     keep[np.argmax(size)] = True
     kept = surface.kept(keep[labels])
+    if kept is not surface:
+        kept = kept.with_parts(int(keep.sum()), (np.cumsum(keep) - 1)[labels[keep[labels]]])
     return kept, int((~keep).sum()), len(surface.faces) - len(kept.faces)

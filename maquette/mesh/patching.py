@@ -1,24 +1,18 @@
 """One patch for one hole: the triangulation of least area, made finer and bent to follow the surface around it.
 
-The triangulation is the dynamic programme of Barequet and Sharir (1995) on loops up to ``_EXACT`` vertices; longer
-loops are first shortened by cutting off their sharpest ears. Refinement and fairing follow Liepa (2003) in ``fairing``.
+The triangulation over the rim is in ``loops``; refinement and fairing follow Liepa (2003) in ``fairing``.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..progress import Progress
 from .fairing import Quilt, bent, flipped, is_flat, refined, smooth
-from .topology import Floats, Ints, cross
-
-_EXACT = 160
-"""Longest loop for the exact triangulation: its work grows with the cube."""
-
+from .loops import triangulated
+from .topology import Floats, Ints
 
 _PLAIN = 7
 """Holes with fewer rim vertices get no inner points."""
@@ -41,11 +35,11 @@ class Patch:
 @dataclass(frozen=True)
 class Hole:
     """points: [L, 3] the rim in the order in which the patch runs along it (against the surface's own half-edges);
-    taken: whether two rim vertices have an edge already; ring_points: [M, 3] and ring_faces: [R, 3] the surface's faces
-    at the rim, into rim vertices and then ring_points; scale: the mesh's size."""
+    taken: [C, 2] places i < j of rim vertices that have an edge already; ring_points: [M, 3] and ring_faces: [R, 3] the
+    surface's faces at the rim, into rim vertices and then ring_points; scale: the mesh's size."""
 
     points: Floats
-    taken: Callable[[int, int], bool]
+    taken: Ints
     ring_points: Floats
     ring_faces: Ints
     scale: float
@@ -53,11 +47,11 @@ class Hole:
 
 def make_patches(holes: list[Hole], progress: Progress) -> list[Patch]:
     """Patches that close ``holes`` and continue the surface around them."""
-    pieces = []
-    for index, hole in enumerate(holes):
-        progress.update(index, len(holes), "holes")
-        triangles = triangulated(hole.points, hole.taken)
-        pieces.append(_fan(hole.points) if triangles is None else (hole.points, np.array(triangles, np.int64)))
+    progress.update(0, 1, "holes")
+    pieces = [
+        _fan(hole.points) if triangles is None else (hole.points, np.array(triangles, np.int64))
+        for hole, triangles in zip(holes, triangulated([(h.points, h.taken) for h in holes]), strict=True)
+    ]
     fine = [k for k, hole in enumerate(holes) if len(hole.points) >= _PLAIN]
     if fine:
         progress.update(1, 1, "patches")
@@ -166,81 +160,3 @@ def _with_blend(points: Floats, faces: Ints, rim: int) -> Patch:
     distance, near = cKDTree(points[:rim]).query(inner, k=count)
     weight = 1.0 / np.maximum(distance.reshape(-1, count), 1e-12) ** 2
     return Patch(inner, faces, near.reshape(-1, count), weight / weight.sum(axis=1, keepdims=True))
-
-
-Taken = Callable[[int, int], bool]
-
-
-def triangulated(points: Floats, taken: Taken) -> list[tuple[int, int, int]] | None:
-    """Triangles over the rim alone, [i, j, k] with i < j < k in rim order; None when every choice reuses an edge."""
-    ring, made = _shortened(points, taken)
-    rest = _least_area(points[ring], lambda i, j: taken(ring[i], ring[j]))
-    if rest is None:
-        return None
-    return made + [(ring[a], ring[b], ring[c]) for a, b, c in rest]
-
-
-def _least_area(points: Floats, taken: Taken) -> list[tuple[int, int, int]] | None:
-    """The triangulation of a closed loop [L, 3] with the least area."""
-    count = len(points)
-    cost = np.full((count, count), np.inf)
-    best = np.zeros((count, count), np.int64)
-    cost[np.arange(count - 1), np.arange(1, count)] = 0.0
-    for gap in range(2, count):
-        low = np.arange(count - gap)
-        high = low + gap
-        middle = low[:, None] + np.arange(1, gap)
-        a, b, c = points[low][:, None], points[middle], points[high][:, None]
-        area = np.linalg.norm(cross(b - a, c - a), axis=2)
-        total = cost[low[:, None], middle] + cost[middle, high[:, None]] + area
-        pick = total.argmin(axis=1)
-        value = total[np.arange(len(low)), pick]
-        if gap < count - 1:
-            value[[taken(int(i), int(j)) for i, j in zip(low, high, strict=True)]] = np.inf
-        cost[low, high], best[low, high] = value, middle[np.arange(len(low)), pick]
-    if not np.isfinite(cost[0, count - 1]):
-        return None
-    triangles, todo = [], [(0, count - 1)]
-    while todo:
-        i, k = todo.pop()
-        if k - i >= 2:
-            m = int(best[i, k])
-            triangles.append((i, m, k))
-            todo += [(i, m), (m, k)]
-    return triangles
-
-
-def _shortened(points: Floats, taken: Taken) -> tuple[list[int], list[tuple[int, int, int]]]:
-    """Cut the sharpest ears off a long loop. Returns the vertices that are left, in order, and the ears."""
-    count = len(points)
-    before, after = np.roll(np.arange(count), 1).tolist(), np.roll(np.arange(count), -1).tolist()
-    alive, version, ears = [True] * count, [0] * count, []
-    normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
-    heap = [(_ear_angle(points, before[i], i, after[i], normal), i, 0) for i in range(count)] if count > _EXACT else []
-    heapq.heapify(heap)
-    left = count
-    while heap and left > _EXACT:
-        _, i, stamp = heapq.heappop(heap)
-        if not alive[i] or stamp != version[i] or taken(before[i], after[i]):
-            continue
-        p, n = before[i], after[i]
-        ears.append(_in_order(p, i, n))
-        alive[i], after[p], before[n] = False, n, p
-        left -= 1
-        for k in (p, n):
-            version[k] += 1
-            heapq.heappush(heap, (_ear_angle(points, before[k], k, after[k], normal), k, version[k]))
-    return [i for i in range(count) if alive[i]], ears
-
-
-def _in_order(a: int, b: int, c: int) -> tuple[int, int, int]:
-    """The same cyclic triangle with its smallest index first (so i < j < k along the rim)."""
-    return min(((a, b, c), (b, c, a), (c, a, b)))
-
-
-def _ear_angle(points: Floats, before: int, at: int, after: int, normal: Floats) -> float:
-    """The inner angle at a rim vertex; reflex (as seen along the loop's normal) is more than pi."""
-    one, two = points[before] - points[at], points[after] - points[at]
-    across = np.cross(two, one)
-    angle = float(np.arctan2(np.linalg.norm(across), one @ two))
-    return angle if across @ normal >= 0 else 2 * np.pi - angle

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from .surface import Surface
-from .topology import COLLINEAR, Bools, Floats, Ints, cross, flat_faces
+from .topology import COLLINEAR, Bools, Floats, Ints, cross, flat_faces, touching
 
 _ROUNDS = 24
 
@@ -61,7 +61,7 @@ def _two_rings(surface: Surface, flat: Bools) -> Bools:
     for _ in range(3):
         touched = np.zeros(len(surface.points), bool)
         touched[surface.faces[near]] = True
-        near = np.asarray(touched[surface.faces].any(axis=1))
+        near = touching(surface.faces, touched)
     return near
 
 

@@ -112,8 +112,10 @@ def _parted(surface: Surface) -> tuple[Surface, int]:
     A face takes part once; ``split`` asks again for the others.
     """
     edges = surface.edges
-    partner = np.full(surface.faces.size, -1, np.int64)
     links = paired_halves(surface, edges)
+    if edges.count.max(initial=0) <= 2 and len(links) == np.count_nonzero(edges.count == 2):
+        return surface, 0
+    partner = np.full(surface.faces.size, -1, np.int64)
     partner[links[:, 0]], partner[links[:, 1]] = links[:, 1], links[:, 0]
     leader = (partner < 0) | (np.arange(len(partner)) < partner)
     sharers = np.bincount(edges.edge[leader], minlength=len(edges.count))
@@ -174,12 +176,15 @@ def distinct(surface: Surface) -> tuple[Surface, int]:
 def _nudged(surface: Surface, fan: Ints, owner: Ints, extra: Ints) -> Floats:
     """[N, 3] places for the fans ``extra``: their vertex, moved a little towards the middle of their faces; where that
     is the vertex itself, against their normal."""
-    count = len(owner)
-    middle = np.repeat(surface.points[surface.faces].mean(axis=1), 3, axis=0)
-    normal = np.repeat(face_crosses(surface.points, surface.faces), 3, axis=0)
+    count = len(extra)
+    number = np.full(len(owner), -1, np.int64)
+    number[extra] = np.arange(count)
+    here = number[fan] >= 0
+    index, faces = number[fan[here]], surface.faces[np.flatnonzero(here) // 3]
     at = surface.points[owner[extra]]
-    way = _summed(fan, middle, count)[extra] / np.maximum(np.bincount(fan, minlength=count), 1)[extra, None] - at
-    outside = _summed(fan, normal, count)[extra]
+    middle = _summed(index, surface.points[faces].mean(axis=1), count)
+    way = middle / np.maximum(np.bincount(index, minlength=count), 1)[:, None] - at
+    outside = _summed(index, face_crosses(surface.points, faces), count)
     reach = np.sqrt(np.linalg.norm(outside, axis=1, keepdims=True))
     length = np.linalg.norm(way, axis=1, keepdims=True)
     way = np.where(length > 0.02 * reach, way, -outside / np.maximum(reach, np.finfo(float).tiny))

@@ -72,6 +72,12 @@ class Surface:
         """The size that float32 rounding goes by (topology.magnitude)."""
         return magnitude(self.points)
 
+    def with_parts(self, count: int, labels: Ints) -> Surface:
+        """Itself, with ``parts`` known from the surface it was made of."""
+        made = replace(self)
+        made.__dict__["parts"] = (count, labels)
+        return made
+
     def kept(self, mask: Bools) -> Surface:
         """Only the faces of ``mask``."""
         return self if mask.all() else replace(self, faces=self.faces[mask], rows=self.rows[mask])

@@ -51,17 +51,27 @@ def find_edges(faces: npt.NDArray[Any]) -> Edges:
     head = faces[:, [1, 2, 0]].reshape(-1).astype(np.int64)
     low, high = np.minimum(tail, head), np.maximum(tail, head)
     size = int(high.max()) + 1 if len(high) else 1
-    key = low * size + high
-    order = np.argsort(key, kind="stable")
-    in_order = key[order]
-    fresh = np.ones(len(key), bool)
+    in_order, order = _ordered(low * size + high, size * size)
+    fresh = np.ones(len(order), bool)
     fresh[1:] = in_order[1:] != in_order[:-1]
     first = np.flatnonzero(fresh)
-    start = np.append(first, len(key))
-    edge = np.empty(len(key), np.int64)
+    start = np.append(first, len(order))
+    edge = np.empty(len(order), np.int64)
     edge[order] = np.cumsum(fresh) - 1
     unique = in_order[first]
     return Edges(np.stack([unique // size, unique % size], axis=1), np.diff(start), edge, tail < head, order, start)
+
+
+def _ordered(keys: Ints, limit: int) -> tuple[Ints, Ints]:
+    """``keys`` (from 0 to below ``limit``) in order, and the stable order itself. Where both fit into 64 bits key and
+    place are sorted as one number, which takes a third of the time of sorting places by key."""
+    count = len(keys)
+    if limit * max(count, 1) >= 1 << 63:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    both = np.sort(keys * count + np.arange(count)) if count else keys
+    ordered = both // max(count, 1)
+    return ordered, both - ordered * count
 
 
 def head_corner(half: Ints) -> Ints:
@@ -130,6 +140,14 @@ def compacted(indices: npt.NDArray[Any], count: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(there), (np.cumsum(there) - 1)[indices]
 
 
+def touching(faces: npt.NDArray[Any], marked: Bools) -> Bools:
+    """[F] rows of ``faces`` [F, K] with a marked vertex; column by column, for numpy is slow along short axes."""
+    out = marked[faces[:, 0]]
+    for column in faces.T[1:]:
+        out |= marked[column]
+    return out
+
+
 def cross(one: npt.NDArray[Any], two: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Cross product along the last axis, without the detours of numpy's for any axis."""
     a, b, c = one[..., 0], one[..., 1], one[..., 2]
@@ -153,39 +171,51 @@ def magnitude(points: npt.NDArray[Any]) -> float:
 
 def flat_faces(points: npt.NDArray[Any], faces: npt.NDArray[Any], scale: float | None = None) -> Bools:
     """[F] faces without area: a repeated corner, or corners on one line as far as float32 can tell."""
-    corner = points.astype(np.float64, copy=False)[faces]
-    sides = corner[:, [1, 2, 0]] - corner
-    longest = np.sqrt(np.einsum("fij,fij->fi", sides, sides).max(axis=1))
-    double_area = np.linalg.norm(cross(sides[:, 0], sides[:, 1]), axis=1)
+    first, second, third = (points.astype(np.float64, copy=False)[faces[:, k]] for k in range(3))
+    sides = (second - first, third - second, first - third)
+    longest = np.sqrt(np.maximum.reduce([np.einsum("fi,fi->f", side, side) for side in sides]))
+    normal = cross(sides[0], sides[1])
+    double_area = np.sqrt(np.einsum("fi,fi->f", normal, normal))
     scale = magnitude(points) if scale is None else scale
-    repeated = (faces == faces[:, [1, 2, 0]]).any(axis=1)
+    repeated = (faces[:, 0] == faces[:, 1]) | (faces[:, 1] == faces[:, 2]) | (faces[:, 2] == faces[:, 0])
     return repeated | (double_area <= COLLINEAR * scale * longest)
 
 
-def signed_volumes(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
-    """[count] the signed volume of each part, measured from the part's own middle (so open parts give a fair guess)."""
-    corner = points.astype(np.float64, copy=False)[faces]
-    normal = cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    area = np.linalg.norm(normal, axis=1)
-    weight = np.maximum(np.bincount(labels, area, count), np.finfo(float).tiny)
-    middle = corner.mean(axis=1)
-    centre = np.stack([np.bincount(labels, area * middle[:, k], count) for k in range(3)], axis=1) / weight[:, None]
+def volumes_and_areas(
+    points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int
+) -> tuple[Floats, Floats]:
+    """[count] the signed volume of each part, measured from its own middle (so open parts give a fair guess), and its
+    area."""
+    first, second, third = (points.astype(np.float64, copy=False)[faces[:, k]] for k in range(3))
+    normal = cross(second - first, third - first)
+    area = np.sqrt(np.einsum("fi,fi->f", normal, normal))
+    weight = np.bincount(labels, area, count)
+    middle = (first + second + third) / 3.0
+    moment = np.stack([np.bincount(labels, area * middle[:, k], count) for k in range(3)], axis=1)
+    centre = moment / np.maximum(weight, np.finfo(float).tiny)[:, None]
     tetrahedra = np.einsum("fi,fi->f", normal, middle - centre[labels]) / 6.0
-    return np.bincount(labels, tetrahedra, count).astype(np.float64)
+    return np.bincount(labels, tetrahedra, count).astype(np.float64), weight / 2.0
 
 
-def part_areas(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
-    """[count] the area of each part."""
-    return np.bincount(labels, np.linalg.norm(face_crosses(points, faces), axis=1) / 2.0, count).astype(np.float64)
+def signed_volumes(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
+    """[count] the signed volume of each part."""
+    return volumes_and_areas(points, faces, labels, count)[0]
 
 
 def face_groups(faces: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     """(group [F], size [G]): faces on the same three vertices, whatever their order, are one group."""
-    corners = np.sort(faces.astype(np.int64), axis=1)
-    order = np.lexsort((corners[:, 2], corners[:, 1], corners[:, 0]))
-    rows = corners[order]
-    fresh = np.ones(len(rows), bool)
-    fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-    group = np.empty(len(rows), np.int64)
+    one, two, three = faces.astype(np.int64).T
+    low, high = np.minimum(np.minimum(one, two), three), np.maximum(np.maximum(one, two), three)
+    middle = one + two + three - low - high
+    size = int(high.max()) + 1 if len(high) else 1
+    _, pair = np.unique(low * size + middle, return_inverse=True) if size > _CUBE else (None, low * size + middle)
+    ordered, order = _ordered(pair * size + high, size**3 if size <= _CUBE else len(pair) * size)
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    group = np.empty(len(order), np.int64)
     group[order] = np.cumsum(fresh) - 1
     return group, np.bincount(group)
+
+
+_CUBE = 2_000_000
+"""Vertices up to which three indices fit into one 64-bit number."""

@@ -1,0 +1,134 @@
+"""Triangles over the rim of a hole alone: the choice of least area, for all holes of one length at once.
+
+The dynamic programme of Barequet and Sharir (1995) on loops up to ``_EXACT`` vertices; longer loops are first shortened
+by cutting off their sharpest ears.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+import numpy as np
+
+from .topology import Bools, Floats, Ints, cross
+
+_EXACT = 160
+"""Longest loop for the exact triangulation: its work grows with the cube."""
+_TOGETHER = 1 << 19
+"""Triangles that are weighed at once."""
+
+Triangle = tuple[int, int, int]
+Loop = tuple[Floats, Ints]
+"""points: [L, 3] along the rim; taken: [C, 2] pairs of places along it, i < j, that have an edge elsewhere already."""
+
+
+def triangulated(loops: Sequence[Loop]) -> list[list[Triangle] | None]:
+    """Per loop triangles [i, j, k] with i < j < k in rim order; None where every choice reuses an edge."""
+    rings, made = [], []
+    for points, taken in loops:
+        ring, ears = _shortened(points, taken)
+        rings.append(np.array(ring, np.int64))
+        made.append(ears)
+    out: list[list[Triangle] | None] = [None] * len(loops)
+    sizes = np.array([len(ring) for ring in rings], np.int64)
+    for size in np.unique(sizes).tolist():
+        some = np.flatnonzero(sizes == size)
+        step = max(1, _TOGETHER // max(size * size, 1))
+        for start in range(0, len(some), step):
+            which = some[start : start + step].tolist()
+            points = np.stack([loops[k][0][rings[k]] for k in which])
+            barred = np.stack([_barred(loops[k][1], rings[k], len(loops[k][0])) for k in which])
+            for k, rest in zip(which, _least_area(points, barred), strict=True):
+                ring = rings[k]
+                if rest is not None:
+                    out[k] = made[k] + [(int(ring[a]), int(ring[b]), int(ring[c])) for a, b, c in rest]
+    return out
+
+
+def _barred(taken: Ints, ring: Ints, count: int) -> Bools:
+    """[R, R] which edges between the places of ``ring`` (of ``count`` along the loop) may not be made, i < j."""
+    place = np.full(count, -1, np.int64)
+    place[ring] = np.arange(len(ring))
+    found = place[taken]
+    found = found[(found >= 0).all(axis=1)]
+    out = np.zeros((len(ring), len(ring)), bool)
+    out[found[:, 0], found[:, 1]] = True
+    return out
+
+
+def _least_area(points: Floats, barred: Bools) -> list[list[Triangle] | None]:
+    """The triangulations of closed loops [H, L, 3] with the least area. barred: [H, L, L]."""
+    holes, count = points.shape[:2]
+    cost = np.full((holes, count, count), np.inf)
+    best = np.zeros((holes, count, count), np.int64)
+    cost[:, np.arange(count - 1), np.arange(1, count)] = 0.0
+    for gap in range(2, count):
+        low = np.arange(count - gap)
+        high = low + gap
+        middle = low[:, None] + np.arange(1, gap)
+        a, b, c = points[:, low][:, :, None], points[:, middle], points[:, high][:, :, None]
+        normal = cross(b - a, c - a)
+        total = np.sqrt(np.einsum("hnmi,hnmi->hnm", normal, normal))
+        total += cost[:, low[:, None], middle] + cost[:, middle, high[:, None]]
+        pick = total.argmin(axis=2)
+        value = np.take_along_axis(total, pick[..., None], axis=2)[..., 0]
+        if gap < count - 1:
+            value[barred[:, low, high]] = np.inf
+        cost[:, low, high], best[:, low, high] = value, low + 1 + pick
+    found = np.isfinite(cost[:, 0, count - 1])
+    return [_unrolled(best[k], count) if found[k] else None for k in range(holes)]
+
+
+def _unrolled(best: Ints, count: int) -> list[Triangle]:
+    """The triangles of one loop from the best middle [L, L] of every stretch."""
+    middle = best.tolist()
+    triangles: list[Triangle] = []
+    todo = [(0, count - 1)]
+    while todo:
+        i, k = todo.pop()
+        if k - i >= 2:
+            m = middle[i][k]
+            triangles.append((i, m, k))
+            todo += [(i, m), (m, k)]
+    return triangles
+
+
+def _shortened(points: Floats, taken: Ints) -> tuple[list[int], list[Triangle]]:
+    """Cut the sharpest ears off a long loop. Returns the vertices that are left, in order, and the ears."""
+    count = len(points)
+    if count <= _EXACT:
+        return list(range(count)), []
+    barred = {(i, j) for i, j in taken.tolist()}
+    before, after = np.roll(np.arange(count), 1).tolist(), np.roll(np.arange(count), -1).tolist()
+    alive, version = [True] * count, [0] * count
+    ears: list[Triangle] = []
+    normal = np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0)
+    heap = [(_ear_angle(points, before[i], i, after[i], normal), i, 0) for i in range(count)]
+    heapq.heapify(heap)
+    left = count
+    while heap and left > _EXACT:
+        _, i, stamp = heapq.heappop(heap)
+        p, n = before[i], after[i]
+        if not alive[i] or stamp != version[i] or (min(p, n), max(p, n)) in barred:
+            continue
+        ears.append(_in_order(p, i, n))
+        alive[i], after[p], before[n] = False, n, p
+        left -= 1
+        for k in (p, n):
+            version[k] += 1
+            heapq.heappush(heap, (_ear_angle(points, before[k], k, after[k], normal), k, version[k]))
+    return [i for i in range(count) if alive[i]], ears
+
+
+def _in_order(a: int, b: int, c: int) -> Triangle:
+    """The same cyclic triangle with its smallest index first (so i < j < k along the rim)."""
+    return min(((a, b, c), (b, c, a), (c, a, b)))
+
+
+def _ear_angle(points: Floats, before: int, at: int, after: int, normal: Floats) -> float:
+    """The inner angle at a rim vertex; reflex (as seen along the loop's normal) is more than pi."""
+    one, two = points[before] - points[at], points[after] - points[at]
+    across = np.cross(two, one)
+    angle = float(np.arctan2(np.linalg.norm(across), one @ two))
+    return angle if across @ normal >= 0 else 2 * np.pi - angle
