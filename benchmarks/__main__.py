@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-DEFAULT = ("river", "silhouette", "extract", "mesh", "bake", "nano")
+DEFAULT = ("river", "silhouette", "extract", "mesh", "bake", "kernels", "nano")
 
 
 def main(names: list[str]) -> None:

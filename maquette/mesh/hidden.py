@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..progress import Progress
-from .rays import Tracer, fast_rays, sphere_ways
+from .rays import Tracer, sphere_ways
 from .surface import Surface
 from .topology import Bools, Floats, Ints, face_crosses, label_groups
 
 _WAVES = (6, 10, 16, 16)
 """Rays per sample, cast in waves: most of what is seen is seen by one of the first."""
-_SAMPLES, _SLOW_SAMPLES = 6000, 2000
-"""Faces that are judged; fewer where the rays are slow (no Embree)."""
+_SAMPLES = 4000
+"""Faces that are judged."""
 _WHOLE = 0.02
 """A part goes when at most this share of its area is seen."""
 _REGION = 0.04
@@ -44,8 +44,7 @@ def without_hidden(surface: Surface, progress: Progress) -> tuple[Surface, int]:
 def _seen(surface: Surface, progress: Progress) -> Floats:
     """[F] 1 where a ray from either side of the face escapes, else 0; judged at samples, spread along the surface."""
     count = len(surface.faces)
-    wanted = _SAMPLES if fast_rays() else _SLOW_SAMPLES
-    chosen = np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(np.int64))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, _SAMPLES)).astype(np.int64))
     order = np.argsort(surface.parts[1], kind="stable")  # so that every part gets its share of samples
     chosen = order[chosen]
     cross = face_crosses(surface.points, surface.faces)[chosen]
