@@ -20,7 +20,7 @@ from ..errors import BadInputError
 from ..log import log
 from ..progress import Progress, silent
 from ._box import Box
-from .boxes import clip_boxes, crop, draw, file_stem, merge_boxes, pad_box
+from .boxes import LEAST, clip_boxes, crop, draw, file_stem, merge_boxes, pad_box
 
 __all__ = ["Box", "Detection", "PictureLike", "crop", "detect", "draw", "file_stem", "load", "merge_boxes", "names"]
 __all__ += ["pad_box", "unavailable"]
@@ -87,7 +87,11 @@ def detect(
     found: tuple[Box, ...] = module.detect(picture, prompt.strip(), device=device, progress=progress)
     kept = merge_boxes(clip_boxes(found, width, height))
     if not kept:
-        seen = f"{len(found)} boxes, none of them inside the picture" if found else "nothing of it"
+        seen = (
+            f"{len(found)} boxes, none of them inside the picture and over {LEAST:g} pixels"
+            if found
+            else "nothing of it"
+        )
         raise BadInputError(
             f"'{picture.name}': looked for '{prompt.strip()}' with {module.SPEC.name} and saw {seen}; use other words,"
             " or crop the picture"

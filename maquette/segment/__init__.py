@@ -5,8 +5,8 @@ A backend module has a ``SPEC`` (backends.Spec) and one function::
     def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray
 
 It gives a soft mask [H, W] in [0, 1] of the picture's size, 1 = subject. It may rely on this: the picture is finite and
-in [0, 1]; ``prior``, when given, has the picture's size. It may also define ``notes(picture) -> tuple[str, ...]``, and
-``FOLLOWS_PRIOR = True`` when a prior is what it works from: ``auto`` prefers it when there is one.
+in [0, 1]; ``prior``, when given, has the picture's size. It may also define ``notes(picture, prior) -> tuple[str, ...]``
+and ``FOLLOWS_PRIOR = True`` when a prior is what it works from: ``auto`` prefers it when there is one.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def segment(
             f"'{picture.name}': {module.SPEC.name} found no subject; use a picture whose subject stands out from its"
             " background, or give a mask"
         )
-    notes = tuple(_notes(picture, mask, module, chosen, method))
+    notes = tuple(_notes(picture, hint, mask, module, chosen, method))
     for note in notes:
         log.info("%s: %s", picture.name, note)
     return Segmentation(frozen_array(np.clip(mask, 0, 1), np.float32), module.SPEC.name, notes)
@@ -109,7 +109,9 @@ def _best_with_prior() -> ModuleType:
     return choose(following or found, "auto", "segmentation")
 
 
-def _notes(picture: PictureLike, mask: FloatArray, module: ModuleType, chosen: str, method: str) -> list[str]:
+def _notes(
+    picture: PictureLike, hint: FloatArray | None, mask: FloatArray, module: ModuleType, chosen: str, method: str
+) -> list[str]:
     notes: list[str] = []
     if method == "auto" and chosen == "auto" and picture.alpha is not None and not usable(picture.alpha):
         notes.append("the picture's alpha is opaque everywhere and was not used")
@@ -117,7 +119,7 @@ def _notes(picture: PictureLike, mask: FloatArray, module: ModuleType, chosen: s
     if touched:
         notes.append(f"the subject is cut off by the picture's border ({', '.join(touched)}); the mesh ends there")
     more = getattr(module, "notes", None)
-    return notes + list(more(picture)) if more is not None else notes
+    return notes + list(more(picture, hint)) if more is not None else notes
 
 
 def _borders(mask: FloatArray) -> dict[str, FloatArray]:

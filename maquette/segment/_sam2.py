@@ -65,6 +65,12 @@ def segment_with(
     return mask
 
 
+def notes(picture: PictureLike, prior: FloatArray | None) -> tuple[str, ...]:
+    """What is doubtful about the prompts, for the report."""
+    del picture
+    return () if prior is None else prompts_for_prior(prior).notes
+
+
 def guessed(picture: PictureLike) -> Prompts:
     """Prompts without depth: from what stands out by colour against the picture's border."""
     from ._prior import guess

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from ..data import FloatArray
 from ..progress import Progress
-from ._sam2 import spec
+from ._sam2 import notes, spec
 
 if TYPE_CHECKING:
     from . import PictureLike
 
+__all__ = ["FOLLOWS_PRIOR", "SPEC", "notes", "segment", "unavailable"]
 SPEC = spec(
     "base-plus",
     "b7320756a13354e7530a63935656d35b2f91a290",

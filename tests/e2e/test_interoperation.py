@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from comfy_installs import ROOT
 from comfy_server import Server
 from glb_file import assert_textured, document, mesh_of, welded
+from PIL import Image
 
 CLEAN = {"weld": True, "floaters": 0.01, "fill_holes": True, "repair": "fix"}
 BAKE = {"texture_size": 256, "uvs": "fast", "unwrap_minutes": 5.0, "device": "auto"}
@@ -190,3 +193,32 @@ def test_fuse_segment_and_depth_on_the_server(server: Server) -> None:
     }
     outputs = server.run(graph)
     assert outputs["7"]["images"] and json.loads(outputs["10"]["text"][0])["certified"]
+
+
+def test_the_mask_of_cores_remove_background_is_taken_as_it_is(server: Server) -> None:
+    """Core's node says 1 = subject, as we do: the mushroom of the group picture is framed alone, and of all things that
+    Segment could take it takes that one when the mask is its prior."""
+    need(server, "RemoveBackground")
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "three_things.jpg"}},
+        "2": {"class_type": "TestBackgroundModel", "inputs": {}},
+        "3": {"class_type": "RemoveBackground", "inputs": {"bg_removal_model": ["2", 0], "image": ["1", 0]}},
+        "4": {
+            "class_type": "MaquettePrepareImage",
+            "inputs": {"image": ["1", 0], "mask": ["3", 0], "direction": "front", "size": 256, "fill": 0.85},
+        },
+        "5": {"class_type": "MaskToImage", "inputs": {"mask": ["4", 1]}},
+        "6": {"class_type": "PreviewImage", "inputs": {"images": ["5", 0]}},
+        "7": {"class_type": "MaquetteSegment", "inputs": {"image": ["1", 0], "prior": ["3", 0], **AUTO}},
+        "8": {"class_type": "MaskToImage", "inputs": {"mask": ["7", 0]}},
+        "9": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}},
+    }
+    outputs = server.run(graph)
+    framed, found = (mask_of(server, outputs[node]["images"][0]) for node in ("6", "9"))
+    assert 0.15 < framed.mean() < 0.6 and framed[40:90, 110:146].mean() > 0.9, "the cap fills the middle of the frame"
+    assert found[420, 485] > 0.9 and max(found[170, 340], found[470, 160]) < 0.1
+
+
+def mask_of(server: Server, item: dict[str, str]) -> Any:
+    """[H, W] in [0, 1] of a previewed mask."""
+    return np.asarray(Image.open(io.BytesIO(server.fetch(item))).convert("L"), np.float32) / 255

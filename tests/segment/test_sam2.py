@@ -149,6 +149,18 @@ def test_the_real_class_gives_a_soft_mask_of_the_pictures_size(ready: Any, size:
     assert 0 <= mask.min() <= mask.max() <= 1 and np.isfinite(mask).all()
 
 
+def test_two_subjects_at_the_same_depth_are_said_in_the_answer(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mask is made, and the note on the choice reaches whoever reads the report."""
+    y, x = np.mgrid[:90, :120]
+    both = (np.hypot(x - 35, y - 45) < 20) | (np.hypot(x - 85, y - 45) < 20)
+    prior = np.where(both, 0.9, 0.3).astype(np.float32)
+    import maquette.segment._sam2 as sam
+
+    monkeypatch.setattr(sam, "cut_out", lambda *_: both.astype(np.float32))
+    found = stage.segment(picture()[0], NAME, prior=prior)
+    assert any("equally near" in note for note in found.notes)
+
+
 def test_flat_depth_is_refused_before_anything_is_loaded(ready: Any) -> None:
     seen, _ = picture()
     slope = np.linspace(0, 1, 90, dtype=np.float32)[:, None] * np.ones((1, 120), np.float32)

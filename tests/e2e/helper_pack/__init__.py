@@ -204,9 +204,30 @@ class TestImage(io.ComfyNode):
         return io.NodeOutput(image, mask)
 
 
+class RedIsSubject:
+    """What core's loader gives to core's Remove Background, with a rule in place of a network: 1 = subject."""
+
+    def encode_image(self, image):
+        return (image[..., 0] - image[..., 1:].amax(dim=-1) > 0.25).float()
+
+
+class TestBackgroundModel(io.ComfyNode):
+    """A model for core's own Remove Background node that needs no file."""
+
+    @classmethod
+    def define_schema(cls):
+        output = io.Custom("BACKGROUND_REMOVAL").Output()
+        return io.Schema(node_id="TestBackgroundModel", category="test", inputs=[], outputs=[output])
+
+    @classmethod
+    def execute(cls):
+        return io.NodeOutput(RedIsSubject())
+
+
 class Helpers(ComfyExtension):
     async def get_node_list(self):
-        return [TestVoxelBall, TestMesh, TestMeshFacts, TestSubdivide, TestTrimesh, TestTrimeshFacts, TestImage]
+        meshes = [TestVoxelBall, TestMesh, TestMeshFacts, TestSubdivide, TestTrimesh, TestTrimeshFacts]
+        return [*meshes, TestImage, TestBackgroundModel]
 
 
 def comfy_entrypoint():
