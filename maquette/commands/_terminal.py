@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,13 @@ def numbers(name: str, text: str | None) -> tuple[float, ...]:
 def words(text: str | None) -> tuple[str, ...]:
     """``front,back`` as words; empty for None."""
     return tuple(word.strip() for word in text.split(",")) if text else ()
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows as lines whose columns stand below each other; the last column is as long as it is."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import importlib
 from typing import Any
 
 from ..backends import discover, missing_reason
-from ._terminal import print_json, say
+from ._terminal import columns, print_json, say
 
 STAGES = ("segment", "depth", "reconstruct", "detect")
 
@@ -24,7 +24,9 @@ def rows() -> list[dict[str, Any]]:
     out = []
     for stage in STAGES:
         module = importlib.import_module(f"..{stage}", __package__)
-        for name, backend in discover(module.__name__, list(module.__path__)).items():
+        found = discover(module.__name__, list(module.__path__))
+        for name in module.names():  # as auto prefers them
+            backend = found[name]
             spec = backend.SPEC
             size = sum(file.size or 0 for file in spec.weights)
             out.append(
@@ -37,6 +39,7 @@ def rows() -> list[dict[str, Any]]:
                     "commercial_use": spec.commercial_use,
                     "download_mb": round(size / 1e6, 1),
                     "vram_mb": spec.vram_mb,
+                    "vram_estimated": spec.vram_estimated,
                     "missing": missing_reason(backend),
                 }
             )
@@ -49,9 +52,20 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(table)
         return 0
-    for row in table:
-        ready = f"ready, {row['download_mb']:.0f} MB to fetch once" if row["download_mb"] else "ready"
-        state = row["missing"] or ready
-        say(f"{row['stage']:<12} {row['name']:<22} {row['licence']:<16} {state}")
-        say(f"{'':<12} {row['title']}: {row['summary']}")
+    lines = columns([(row["stage"], row["name"], row["licence"], _state(row)) for row in table])
+    for row, line in zip(table, lines, strict=True):
+        say(line)
+        say(f"    {row['title']}: {row['summary']}{_vram(row)}")
     return 0
+
+
+def _state(row: dict[str, Any]) -> str:
+    ready = f"ready, {row['download_mb']:.0f} MB to fetch once" if row["download_mb"] else "ready"
+    return str(row["missing"] or ready)
+
+
+def _vram(row: dict[str, Any]) -> str:
+    if not row["vram_mb"]:
+        return ""
+    most = max(row["vram_mb"].values())
+    return f" ({'about ' if row['vram_estimated'] else 'up to '}{most} MB of GPU memory)"

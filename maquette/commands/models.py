@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ._terminal import print_json, progress_bar, say
+from ._terminal import columns, print_json, progress_bar, say
 
 
 def add(groups: Any) -> None:
@@ -28,8 +28,9 @@ def run(options: argparse.Namespace) -> int:
         rows = weights.cli_rows(models_dir=options.models_dir)
         if options.json:
             print_json(rows)
-        for row in rows if not options.json else ():
-            say(f"{row['name']:<22} {row['size_mb']:>8} MB  {row['licence']:<16} {row['state']}")
+            return 0
+        for line in columns([(r["stage"], r["name"], _size(r["size_mb"]), r["licence"], r["state"]) for r in rows]):
+            say(line)
         return 0
     if not options.name:
         raise BadInputError(f"say which model to {options.action}: `maquette models list` names them")
@@ -42,3 +43,7 @@ def run(options: argparse.Namespace) -> int:
         for path in paths:
             say(f"ok  {path}")
     return 0
+
+
+def _size(megabytes: int | str) -> str:
+    return f"{megabytes:>6} MB" if isinstance(megabytes, int) else " size unknown"

@@ -5,8 +5,8 @@ A backend module has a ``SPEC`` (backends.Spec) and one function::
     def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray
 
 It gives a soft mask [H, W] in [0, 1] of the picture's size, 1 = subject. It may rely on this: the picture is finite and
-in [0, 1]; ``prior``, when given, has the picture's size. It may also define ``notes(picture, prior) -> tuple[str, ...]``
-and ``FOLLOWS_PRIOR = True`` when a prior is what it works from: ``auto`` prefers it when there is one.
+in [0, 1]; ``prior``, when given, has the picture's size. It may also define ``notes(picture, prior)`` (for the
+report) and ``FOLLOWS_PRIOR = True`` (``auto`` prefers it when a prior is given).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ._mixture import Doubles, Mixture, fit, squared_length
+from ._mixture import Doubles, Mixture, fit, squared_length, whitened_length
 
 PARTS = 6
 LEAST_SPREAD = 1.2
@@ -49,8 +49,8 @@ class Background:
 
     def _plain(self, lab: Doubles, at: npt.NDArray[np.intp]) -> Doubles:
         """The density [N] without shadows of colours [N, 3] at the flat pixel indices ``at``."""
-        gap = (lab - self.backdrop.reshape(-1, 3)[at]) @ np.linalg.cholesky(self.inverse)
-        wall = self.scale * np.exp(-0.5 * squared_length(gap))
+        gap = whitened_length(lab - self.backdrop.reshape(-1, 3)[at], self.inverse)
+        wall = self.scale * np.exp(-0.5 * gap)
         mixed = self.share * wall + (1 - self.share) * self.colours.density(lab)
         return np.asarray(np.maximum(mixed, self.level.density(lab, at)))
 

@@ -80,9 +80,25 @@ def _joint(mixture: Mixture, values: Doubles) -> Doubles:
     """[K, N] weight times density of each component."""
     out = np.empty((len(mixture.weights), len(values)))
     for k in range(len(out)):
-        whitened = (values - mixture.means[k]) @ np.linalg.cholesky(mixture.inverse[k])
-        out[k] = mixture.weights[k] * mixture.scale[k] * np.exp(-0.5 * squared_length(whitened))
+        gap = whitened_length(values - mixture.means[k], mixture.inverse[k])
+        out[k] = mixture.weights[k] * mixture.scale[k] * np.exp(-0.5 * gap)
     return out
+
+
+def whitened_length(gap: Doubles, inverse: Doubles) -> Doubles:
+    """gap: [N, D] from a mean, inverse: [D, D] of the covariance -> squared Mahalanobis distance [N].
+
+    Plain additions: in a matrix product this thin the BLAS threads mostly wait for each other (five times the
+    processor time on two cores).
+    """
+    factor, size = np.linalg.cholesky(inverse), gap.shape[1]
+    total = np.zeros(len(gap))
+    for column in range(size):
+        along = gap[:, column] * factor[column, column]
+        for row in range(column + 1, size):
+            along += gap[:, row] * factor[row, column]
+        total += along**2
+    return total
 
 
 def squared_length(vectors: Doubles) -> Doubles:

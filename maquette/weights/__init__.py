@@ -21,7 +21,7 @@ from ._verify import check
 
 __all__ = ["Lookup", "cli_rows", "fetch", "locate", "offline", "require", "searching", "verify"]
 
-STAGES = ("detect", "segment", "depth", "reconstruct")
+STAGES = ("segment", "depth", "reconstruct", "detect")
 """The stages that have backends with weights."""
 _MB = 1_000_000
 
@@ -67,7 +67,7 @@ def _one(spec: Spec, file: WeightFile, models_dir: str | Path | None, progress: 
 def cli_rows(models_dir: str | None = None) -> list[dict[str, Any]]:
     """One row per backend with weights, for ``maquette models list`` and the doctor: plain JSON."""
     rows = []
-    for name, spec in _specs().items():
+    for name, (stage, spec) in _specs().items():
         found = locate(spec, models_dir)
         total = sum(file.size or 0 for file in spec.weights)
         here = [path for path in found if path is not None]
@@ -75,6 +75,7 @@ def cli_rows(models_dir: str | None = None) -> list[dict[str, Any]]:
         licence = spec.licence if spec.commercial_use else f"{spec.licence} (non-commercial)"
         rows.append(
             {
+                "stage": stage,
                 "name": name,
                 "title": spec.title,
                 "size_mb": round(total / _MB) if total else "?",
@@ -104,15 +105,15 @@ def verify(name: str, *, models_dir: str | None = None, progress: Progress | Non
     return out
 
 
-def _specs() -> dict[str, Spec]:
-    """Every backend that has weights, by name; ``stage/name`` where two stages use one name."""
-    found: dict[str, Spec] = {}
+def _specs() -> dict[str, tuple[str, Spec]]:
+    """(stage, spec) of every backend that has weights, by name; ``stage/name`` where two stages use one name."""
+    found: dict[str, tuple[str, Spec]] = {}
     for stage in STAGES:
         for module in _backends(stage).values():
             spec: Spec = module.SPEC
             if spec.weights:
-                found[f"{stage}/{spec.name}" if spec.name in found else spec.name] = spec
-    return dict(sorted(found.items()))
+                found[f"{stage}/{spec.name}" if spec.name in found else spec.name] = (stage, spec)
+    return found
 
 
 def _backends(stage: str) -> dict[str, ModuleType]:
@@ -125,4 +126,4 @@ def _spec(name: str) -> Spec:
     specs = _specs()
     if name not in specs:
         raise BadInputError(f"there is no model '{name}'; choose one of: {', '.join(specs) or '(none)'}")
-    return specs[name]
+    return specs[name][1]
