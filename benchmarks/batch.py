@@ -95,7 +95,7 @@ def ledger_opens(rows: int, folder: Path) -> float:
 
 def main() -> int:
     """Print the figures."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    count = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 500)
     with tempfile.TemporaryDirectory() as folder:
         print(through_fake_server(count, Path(folder)))
         opened, synced = ledger_opens(10_000, Path(folder)), disk(Path(folder))

@@ -194,7 +194,8 @@ def main() -> int:
     """Print everything."""
     import redis
 
-    jobs, count = (int(x) for x in (*sys.argv[1:3], *("1000", "4")[len(sys.argv) - 1 :]))
+    given = [int(word) for word in sys.argv[1:] if word.isdecimal()]
+    jobs, count = given if len(given) == 2 else (1000, 4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         broker = Redis(folder / "redis", "everysec")

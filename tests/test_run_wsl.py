@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
 import signal
 import socket
@@ -75,6 +77,54 @@ def test_it_starts_waits_reuses_and_stops(root: Path, tmp_path: Path) -> None:
     time.sleep(0.1)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_ctrl_c_asks_and_the_browser_is_opened(root: Path, tmp_path: Path) -> None:
+    """On a terminal: no goes on, yes stops; the page is opened once the server answers, not before."""
+    (tmp_path / "main.py").write_text(FAKE)
+    opener, opened, port = tmp_path / "bin" / "xdg-open", tmp_path / "opened", free_port()
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" >>"{opened}"\n')
+    opener.chmod(0o755)
+    settings = {"COMFYUI_DIR": str(tmp_path), "COMFYUI_PORT": str(port), "COMFYUI_PYTHON": sys.executable}
+    settings |= {"COMFYUI_NVIDIA_SMI": "/nowhere", "PATH": f"{opener.parent}:{os.environ['PATH']}"}
+    script = str(root / "scripts" / "run_wsl.sh")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("bash", ["bash", script], {**os.environ, **settings})
+    try:
+        hear(terminal, "is ready")
+        wait_for_file(opened)
+        assert opened.read_text() == f"http://127.0.0.1:{port}\n"
+        os.write(terminal, b"\x03")
+        hear(terminal, "Stop ComfyUI?")
+        os.write(terminal, b"n\n")
+        hear(terminal, "It runs on")
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) == 0
+        os.write(terminal, b"\x03")
+        hear(terminal, "Stop ComfyUI?")
+        os.write(terminal, b"y\n")
+        hear(terminal, "has stopped")
+    finally:
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def hear(terminal: int, words: str) -> None:
+    seen = b""
+    while words.encode() not in seen:
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, f"'{words}' was not said: {seen.decode(errors='replace')}"
+        seen += os.read(terminal, 4096)
+
+
+def wait_for_file(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.05)
 
 
 def test_each_trouble_has_its_own_message(root: Path, tmp_path: Path) -> None:

@@ -58,18 +58,27 @@ def server() -> Iterator[FakeComfy]:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Address of an empty S3 bucket: a server of moto in this process, spoken to over HTTP by s3fs."""
-    s3fs = pytest.importorskip("s3fs", reason="NO S3FS: S3 was not tested (pip install s3fs 'moto[server,s3]')")
-    server = pytest.importorskip("moto.server", reason="NO MOTO: S3 was not tested (pip install 'moto[server,s3]')")
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """ "host:port" of an AWS of cardboard: a server of moto in this process, found through the environment."""
+    server = pytest.importorskip(
+        "moto.server", reason="NO MOTO: S3 and SQS were not tested (pip install 'moto[server,s3,sqs]')"
+    )
     moto = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    yield f"{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest) -> str:
+    """Address of an empty S3 bucket, spoken to over HTTP by s3fs."""
+    s3fs = pytest.importorskip("s3fs", reason="NO S3FS: S3 was not tested (pip install s3fs)")
+    request.getfixturevalue("aws")
     s3fs.S3FileSystem.clear_instance_cache()
     name = f"bucket-{uuid.uuid4().hex[:8]}"
     s3fs.S3FileSystem().mkdir(name)
-    yield f"s3://{name}"
-    moto.stop()
+    return f"s3://{name}"

@@ -314,6 +314,22 @@ def test_a_workflow_is_data_and_nothing_in_it_runs(
     assert not list(tmp_path.rglob("pwned"))
 
 
+def test_a_second_driver_refuses_politely_and_the_first_goes_on(
+    pictures: Pictures, workflow: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Two processes, one output: the second says why and changes nothing."""
+    out, source = tmp_path / "out", pictures(4)
+    with FakeComfy(seconds=0.5) as server:
+        first = start(source, out, workflow, server)
+        wait_for(lambda: bool(server.running))
+        assert run(source, out, workflow, server) == 2
+        assert "another driver is at work" in capsys.readouterr().err
+        text, _ = first.communicate(timeout=60)
+        assert first.returncode == 0 and "Success: 4" in text
+        assert sorted(server.executions.values()) == [1] * 4
+    assert_complete(out, 4)
+
+
 def test_the_page_is_there_while_a_run_goes_on(
     pictures: Pictures, workflow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,6 +236,18 @@ def test_the_messages_may_go_another_way_than_redis_and_results_to_any_store(
     assert not list(out.glob("*/*.glb"))
 
 
+def test_messages_go_through_sqs(pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis, aws: str) -> None:
+    """Celery's SQS transport with real workers; the leases stay in Redis."""
+    pytest.importorskip("pycurl", reason="NO PYCURL: SQS was not tested (pip install 'kombu[sqs]')")
+    out, source, url = tmp_path / "out", pictures(8), f"sqs://k:k@{aws}/"
+    more = ("--broker", url, "--board", broker.url)
+    with FakeComfy(seconds=0.05) as a, FakeComfy(seconds=0.05) as b, working(broker, a, b, more=more):
+        assert run(source, out, workflow, more=more) == 0
+        assert sorted((a.executions + b.executions).values()) == [1] * 8
+    assert_complete(out, 8)
+    assert_nothing_open(broker)
+
+
 def test_a_lease_that_nobody_renews_is_swept_once(broker: Redis) -> None:
     from maquette.batch.board import Board
 
