@@ -45,7 +45,17 @@ class Background:
         dark = np.flatnonzero(shade > 0.02)
         for dim, likely in SHADOWS:
             density[dark] = np.maximum(density[dark], likely * shade[dark] * self._plain(_lit(flat[dark], dim), dark))
+        density[dark] = np.maximum(density[dark], shade[dark] * self._shaded(flat[dark], dark))
         return density.reshape(lab.shape[:2]) + OUTLIER
+
+    def _shaded(self, lab: Doubles, at: npt.NDArray[np.intp]) -> Doubles:
+        """The density [N] of the backdrop in exactly the shadow that gives each colour its lightness: the rim of a soft
+        shadow passes through all of them, and a few steps would leave it as a ring."""
+        base = self.backdrop.reshape(-1, 3)[at]
+        dim = np.clip((lab[:, 0] + 16) / np.maximum(base[:, 0] + 16, 1), SHADOWS[-1][0] ** (1 / 3), 1) ** 3
+        steps, chances = zip(*reversed(SHADOWS), strict=True)
+        gap = whitened_length(_lit(lab, dim[:, None]) - base, self.inverse)
+        return np.asarray(np.interp(dim, steps, chances) * self.share * self.scale * np.exp(-0.5 * gap))
 
     def _plain(self, lab: Doubles, at: npt.NDArray[np.intp]) -> Doubles:
         """The density [N] without shadows of colours [N, 3] at the flat pixel indices ``at``."""
@@ -101,8 +111,11 @@ def _shade(lab: Doubles, rim: int) -> Doubles:
     return np.asarray(uniform_filter(calm, 5) * ground)
 
 
-def _lit(lab: Doubles, dim: float) -> Doubles:
-    """CIELAB as it would be if the light were stronger by 1 / dim: (L + 16, a, b) grows with its third root."""
+def _lit(lab: Doubles, dim: float | Doubles) -> Doubles:
+    """CIELAB as it would be if the light were stronger by 1 / dim: (L + 16, a, b) grows with its third root.
+
+    dim: one for all, or [N, 1].
+    """
     offset = np.array([16.0, 0.0, 0.0])
     return (lab + offset) / dim ** (1 / 3) - offset
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from PIL import Image
-from scenes_on_backgrounds import EXAMPLES, composed, overlap
+from scenes_on_backgrounds import EXAMPLES, composed, example, overlap
 from scipy.ndimage import binary_dilation
 
 from maquette.image import from_array, prepare, read_picture
@@ -30,6 +30,22 @@ def test_walker_finds_the_examples(kind: str) -> None:
         values[name] = overlap(segment(picture, "walker").mask, truth)
     assert min(values.values()) >= LEAST[kind], values
     assert float(np.mean(list(values.values()))) >= MEAN[kind], values
+
+
+@pytest.mark.parametrize("name", ["barrel", "rocket", "cactus"])
+def test_a_product_photo_on_white_leaves_its_soft_shadow_behind(name: str) -> None:
+    """A shadow fades through every lightness from dark to white: none of it stays as a ring round the foot."""
+    rgb, alpha = example(name, 320)
+    y, x = np.mgrid[:320, :320]
+    rows, columns = (np.nonzero((alpha > 0.5).any(axis=k))[0] for k in (1, 0))
+    away = ((x - columns.mean()) / (0.6 * np.ptp(columns))) ** 2 + ((y - rows.max() + 3) / 20) ** 2
+    white = 0.985 * (1 - 0.5 * np.clip(1 - away, 0, 1))[..., None]
+    grain = np.random.default_rng(1).normal(0, 0.008, (320, 320, 1))
+    photo = np.clip(rgb, 0, 1) * alpha[..., None] + np.clip(white + grain, 0, 1) * (1 - alpha[..., None])
+    mask = segment(from_array(photo.astype(np.float32), None, name), "walker").mask
+    shadow = (away < 1) & (alpha < 0.02)
+    assert float((mask[shadow] > 0.5).mean()) < 0.1
+    assert overlap(mask, alpha) > 0.96
 
 
 def test_the_photo_on_the_table() -> None:
