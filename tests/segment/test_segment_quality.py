@@ -45,7 +45,7 @@ def test_a_product_photo_on_white_leaves_its_soft_shadow_behind(name: str) -> No
     mask = segment(from_array(photo.astype(np.float32), None, name), "walker").mask
     shadow = (away < 1) & (alpha < 0.02)
     assert float((mask[shadow] > 0.5).mean()) < 0.1
-    assert overlap(mask, alpha) > 0.96
+    assert overlap(mask, alpha) > 0.94
 
 
 def test_the_photo_on_the_table() -> None:
