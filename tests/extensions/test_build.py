@@ -11,21 +11,41 @@ import pytest
 from maquette.native import extension
 
 build = extension("build")
-FAMILY = "marching_cubes"
+COMPILED = ["marching_cubes", "uv_raster", "visibility"]
 
 
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    """A copy of the extensions with a made-up library and a stamp that fits it."""
+def test_every_compiled_family_is_built_by_default():
+    """``install.py --extensions`` names no family, so these are the ones it builds."""
+    assert build.families() == COMPILED
+
+
+@pytest.mark.parametrize("family", COMPILED)
+def test_each_family_has_one_schema_and_names_its_operator(family):
+    """The loader asks for ``maquette::<family>``; a second TORCH_LIBRARY of the name would abort the process."""
+    folder = build.ROOT / family / "csrc"
+    assert {"schema.cpp", "cpu.cpp", "cuda.cu"} <= {path.name for path in folder.iterdir()}
+    schema = (folder / "schema.cpp").read_text()
+    assert f"{family}(" in schema and schema.count("TORCH_LIBRARY_FRAGMENT(maquette, m)") == 1
+    for source in folder.iterdir():
+        text = source.read_text()
+        assert "TORCH_LIBRARY(" not in text, source.name
+        # cuSPARSE and its kind are no part of a small CUDA toolkit; this header asks for them
+        assert "ATen/cuda/CUDAContext.h" not in text, source.name
+
+
+@pytest.fixture(params=COMPILED)
+def tree(request, tmp_path, monkeypatch):
+    """A copy of the extensions with, for one family, a made-up library and a stamp that fits it."""
+    family = request.param
     root = tmp_path / "extensions"
     shutil.copytree(build.ROOT, root, ignore=shutil.ignore_patterns("_build", "__pycache__"))
     monkeypatch.setattr(build, "ROOT", root)
-    folder = root / FAMILY / "_build"
+    folder = root / family / "_build"
     folder.mkdir()
     content = b"not really a library"
     (folder / "library.so").write_bytes(content)
     stamp = {
-        **build.expected(FAMILY),
+        **build.expected(family),
         "library": "library.so",
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -41,26 +61,26 @@ def change(folder, **values):
 
 def test_a_fitting_library_is_accepted(tree):
     """Stamp, sources, torch and bytes agree."""
-    assert build.why_not(FAMILY) == ""
+    assert build.why_not(tree.parent.name) == ""
 
 
 def test_a_zero_byte_library_is_never_loaded(tree):
     """What a full disk or a broken copy leaves."""
     (tree / "library.so").write_bytes(b"")
-    assert "0 bytes" in build.why_not(FAMILY) and not loaded_from(tree)
+    assert "0 bytes" in build.why_not(tree.parent.name) and not loaded_from(tree)
 
 
 def test_a_changed_library_is_never_loaded(tree):
     """Same size, other bytes."""
     (tree / "library.so").write_bytes(b"NOT really a library")
-    assert "not the one" in build.why_not(FAMILY)
+    assert "not the one" in build.why_not(tree.parent.name)
 
 
 @pytest.mark.parametrize("key", ["torch", "cuda", "machine", "sources"])
 def test_a_stale_library_is_never_loaded(tree, key):
     """Another torch, CUDA, machine or source: named, and the remedy with it."""
     change(tree, **{key: "something else"})
-    reason = build.why_not(FAMILY)
+    reason = build.why_not(tree.parent.name)
     assert f"compiled for {key} something else" in reason and "install.py --extensions" in reason
     assert not loaded_from(tree)
 
@@ -69,21 +89,21 @@ def test_edited_sources_make_it_stale(tree):
     """One changed byte in the sources is enough."""
     source = tree.parent / "csrc" / "cpu.cpp"
     source.write_text(source.read_text() + "\n")
-    assert "compiled for sources" in build.why_not(FAMILY)
+    assert "compiled for sources" in build.why_not(tree.parent.name)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"torch": 1}', '{"library": "nothing.so"}'])
 def test_a_broken_stamp_is_no_crash(tree, text):
     """Whatever lies there, it is a reason and not an exception."""
     (tree / build.STAMP).write_text(text)
-    assert build.why_not(FAMILY) != ""
+    assert build.why_not(tree.parent.name) != ""
 
 
 def loaded_from(folder) -> bool:
     """Would this tree's library be loaded (nothing of that name registered yet)?"""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "_registered", lambda family: False)
-        return build.load(FAMILY)
+        return build.load(folder.parent.name)
 
 
 def test_a_library_that_cannot_be_opened_is_no_crash(tree):
@@ -95,16 +115,16 @@ def test_missing_compiler_is_one_sentence(tree, monkeypatch):
     """No compiler: what is missing and how to get it; the old library stays."""
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(build.BuildError, match=r"no C\+\+ compiler was found \('no-such-compiler'\): "):
-        build.build(FAMILY, cuda=False)
-    assert build.why_not(FAMILY) == ""
+        build.build(tree.parent.name, cuda=False)
+    assert build.why_not(tree.parent.name) == ""
 
 
 def test_failing_compiler_keeps_the_old_library(tree, monkeypatch):
     """A compiler that fails is quoted, and nothing of the attempt stays behind."""
     monkeypatch.setenv("CXX", "false")
     with pytest.raises(build.BuildError, match="failed; the pack works without"):
-        build.build(FAMILY, cuda=False)
-    assert build.why_not(FAMILY) == ""
+        build.build(tree.parent.name, cuda=False)
+    assert build.why_not(tree.parent.name) == ""
     assert sorted(path.name for path in tree.iterdir()) == ["library.so", build.STAMP]
 
 
@@ -149,4 +169,4 @@ def test_unknown_family_names_the_known_ones(tree):
 def test_switched_off(tree, monkeypatch):
     """MAQUETTE_NATIVE=0 uses the twins even where a library lies."""
     monkeypatch.setenv("MAQUETTE_NATIVE", "0")
-    assert not build.load(FAMILY)
+    assert not build.load(tree.parent.name)

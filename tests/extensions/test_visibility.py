@@ -225,8 +225,7 @@ def test_bad_input_is_refused_and_an_unused_bad_vertex_is_not(either):
 
 
 def test_the_verdict_agrees_with_embree():
-    """Where somebody installed embreex: a million-fold proven tracer says the same of nearly all rays (its sums are
-    single precision, and its rays start at zero)."""
+    """Where somebody installed embreex: it says the same of nearly all rays (its sums are single precision)."""
     scene_of = pytest.importorskip("embreex.rtcore_scene")
     mesh_of = pytest.importorskip("embreex.mesh_construction")
     points, faces = soup(5, 400)
