@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 
 from maquette.appearance import Uniform
@@ -14,6 +15,7 @@ from maquette.bake._texels import bake
 from maquette.data import Mesh
 from maquette.errors import BadMeshError
 from maquette.geometry.normals import vertex_normals
+from maquette.native import extension
 
 
 def texels(mesh: Mesh, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -114,3 +116,41 @@ def test_base_colour_is_kept_and_normals_stay_those_of_the_map() -> None:
 def test_a_mesh_without_uvs_is_refused() -> None:
     with pytest.raises(BadMeshError, match="no uvs"):
         bake_detail(ball(1), ball(2))
+
+
+def dish() -> Mesh:
+    """A bowl: a cup and its lining, open at the top."""
+    outer, inner = ball(3), ball(3, 0.4)
+    low = [part.faces[(part.vertices[part.faces][:, :, 1] < 0.1).all(axis=1)] for part in (outer, inner)]
+    faces = np.concatenate([low[0], low[1][:, ::-1] + len(outer.vertices)])
+    return Mesh(np.concatenate([outer.vertices, inner.vertices]), faces)
+
+
+def test_occlusion_agrees_with_rays() -> None:
+    """Depth maps answer all rays of a direction at once; true rays say the same to a hundredth."""
+    made = bake_detail(unwrap(dish(), size=96), size=96, occlusion=True)
+    assert made.texture is not None and made.texture.occlusion is not None
+    seen, values = texels(made, np.concatenate([made.vertices, vertex_normals(made)], axis=1), 96)
+    points, normals = torch.tensor(values[:, :3]).double(), torch.tensor(values[:, 3:]).double()
+    normals = torch.nn.functional.normalize(normals, dim=1)
+    rays = extension("visibility")
+    tree = rays.build(torch.tensor(made.vertices), torch.tensor(made.faces))
+    free, total = torch.zeros(len(points)), torch.zeros(len(points))
+    for axes in _detail._sky(_detail._DIRECTIONS):
+        up = -torch.tensor(np.asarray(axes)[2]).double()
+        cosine = (normals @ up).clamp(min=0)
+        free += cosine * ~rays.blocked(tree, points + normals * 1e-3, up.expand(len(points), 3))
+        total += cosine
+    wrong = np.abs((free / total).numpy() - made.texture.occlusion[seen][:, 0])
+    assert wrong.mean() < 0.02 and np.quantile(wrong, 0.99) < 0.1
+
+
+def test_maps_are_the_same_compiled_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Occlusion and colours do not depend on a compiler (where nothing is compiled both runs are the twin's)."""
+    mesh = unwrap(dish(), size=64)
+    first = bake_detail(bake(mesh, Uniform((0.2, 0.4, 0.6)), size=64).mesh, size=64, occlusion=True)
+    monkeypatch.setattr(extension("uv_raster"), "NATIVE", False)
+    second = bake_detail(bake(mesh, Uniform((0.2, 0.4, 0.6)), size=64).mesh, size=64, occlusion=True)
+    assert first.texture is not None and second.texture is not None
+    np.testing.assert_array_equal(first.texture.occlusion, second.texture.occlusion)
+    np.testing.assert_array_equal(first.texture.base_color, second.texture.base_color)
