@@ -1,14 +1,21 @@
-"""What the mesh stage costs, beside the libraries, in one run: python -m benchmarks.mesh [--faces 400000] [--quick]
+"""What the mesh stage costs, beside the libraries, in one run: python -m benchmarks.mesh [--faces 400000]
 
-Every row names its alternative and prints a ratio, because machines differ and are shared. pymeshlab (GPL) is used only
-when somebody installed it; nothing here is imported by the pack.
+Every row names its alternative and prints a ratio, because machines differ and are shared. Two alternatives run in a
+Python of their own (``_mesh_others``): ``--meshlab PYTHON`` (with pymeshlab, GPL, and trimesh) and ``--comfyui FOLDER
+--comfyui-python PYTHON`` (core 0.33 or newer); their rows are left out without. The pack imports none of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +81,51 @@ def error(before: Mesh, after: Mesh) -> float:
     return float(ClosestSurface(after).query(points).distance.mean())
 
 
-def bench_simplify(mesh: Mesh, repeats: int) -> None:
+@dataclass(frozen=True)
+class Others:
+    """Where the alternatives live; None = not here."""
+
+    meshlab: str | None
+    comfyui: Path | None
+    comfyui_python: str | None
+    slow: bool = False
+    """Also what takes minutes."""
+
+    def run(self, job: str, mesh: Mesh) -> tuple[float, Mesh] | None:
+        """Seconds and result of a job of ``_mesh_others``; None when its Python is not given."""
+        core = job.startswith("core_")
+        python = self.comfyui_python if core else self.meshlab
+        if python is None or (core and self.comfyui is None):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            given, out = Path(folder) / "in.npz", Path(folder) / "out.npz"
+            np.savez(given, vertices=mesh.vertices, faces=mesh.faces)
+            script = Path(__file__).resolve().with_name("_mesh_others.py")
+            environment = {**os.environ, **({"PYTHONPATH": str(self.comfyui)} if core else {})}
+            done = subprocess.run(
+                [python, str(script), str(given), str(out), job],
+                capture_output=True, text=True, check=True, env=environment, cwd=self.comfyui if core else None,
+            )  # fmt: skip
+            seconds = json.loads(done.stdout.splitlines()[-1])[job]
+            with np.load(out) as data:
+                return seconds, Mesh(data["vertices"], data["faces"], uvs=data.get("uvs"))
+
+
+def state(mesh: Mesh) -> str:
+    """What certify says of an alternative's result, in a few words."""
+    found = certify(mesh, sampled_faces=0)
+    return (
+        f"{found.faces} faces, {found.components} parts, {found.boundary_edges} open edges, certified {found.certified}"
+    )
+
+
+def against(work: str, ours: float, remark: str, other: str, found: tuple[float, Mesh] | None) -> None:
+    """A row against an alternative, when it is here."""
+    if found is not None:
+        row(work, ours, other, found[0], f"{remark}; theirs: {state(found[1])}")
+
+
+def bench_simplify(mesh: Mesh, repeats: int, others: Others) -> None:
     import fast_simplification
 
     points, faces = np.array(mesh.vertices), np.array(mesh.faces)  # it wants arrays it could write to
@@ -87,41 +138,38 @@ def bench_simplify(mesh: Mesh, repeats: int) -> None:
         f" {rough.non_manifold_edges} bad edges, error {error(mesh, bare_mesh):.2e}"
     )
     row(f"simplify {len(mesh.faces)} -> 50000", ours, "fast-simplification agg=3 (no guarantees)", bare, remark)
+    work = f"simplify {len(mesh.faces)} -> 50000"
+    against(work, ours, remark, "core: DecimateMesh", others.run("core_decimate", mesh) if others.slow else None)
     for target in (10_000, 1000):
         ours, made = timed(lambda target=target: simplify(mesh, target), 1)
         row(f"simplify {len(mesh.faces)} -> {target}", ours, "-", None, f"{len(made.faces)} faces")
 
 
-def bench_clean(mesh: Mesh, repeats: int) -> None:
+def bench_clean(mesh: Mesh, repeats: int, others: Others) -> None:
     broken = damaged(mesh, 60, 200)
     ours, result = timed(lambda: clean(broken), repeats)
     report = certify(result.mesh)
     remark = f"certified {report.certified}; {result.figures['floaters']} floaters, {result.figures['holes']} holes"
-    row(f"clean {len(broken.faces)}, 60 floaters, 200 holes", ours, *_split_and_fill(broken), remark)
+    work = f"clean {len(broken.faces)}, 60 floaters, 200 holes"
+    row(work, ours, "trimesh.split + fill_holes (closes few)", _split_and_fill(broken), remark)
+    against(work, ours, remark, "trimesh.split + pymeshlab", others.run("meshlab", broken))
+    against(work, ours, remark, "core: WeldVertices + FillHoles", others.run("core_fill", broken))
     both, _ = timed(lambda: simplify(clean(mesh).mesh, 50_000), repeats)
     row(f"clean + simplify {len(mesh.faces)} -> 50000", both, "target 4 s", 4.0, "")
 
 
-def _split_and_fill(mesh: Mesh) -> tuple[str, float | None]:
-    """trimesh.split for the floaters, then pymeshlab (where installed) or trimesh to fill the holes."""
+def _split_and_fill(mesh: Mesh) -> float:
+    """trimesh.split for the floaters, trimesh's holes: triangles and quads only."""
     import trimesh
 
     began = time.perf_counter()
     loaded = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     largest = max(loaded.split(only_watertight=False), key=lambda part: len(part.faces))
-    try:
-        import pymeshlab
-    except ImportError:
-        trimesh.repair.fill_holes(largest)
-        return "trimesh.split + fill_holes (closes few)", time.perf_counter() - began
-    work = pymeshlab.MeshSet()
-    work.add_mesh(pymeshlab.Mesh(largest.vertices, largest.faces))
-    work.meshing_repair_non_manifold_edges()
-    work.meshing_close_holes(maxholesize=100)
-    return "trimesh.split + pymeshlab", time.perf_counter() - began
+    trimesh.repair.fill_holes(largest)
+    return time.perf_counter() - began
 
 
-def bench_certify(mesh: Mesh, repeats: int) -> None:
+def bench_certify(mesh: Mesh, repeats: int, _others: Others) -> None:
     ours, report = timed(lambda: certify(mesh), repeats)
     row(f"certify {len(mesh.faces)}", ours, "-", None, f"{report.sampled_faces} faces tried for self-intersections")
     ours, _ = timed(lambda: certify(mesh, sampled_faces=0), repeats)
@@ -137,7 +185,7 @@ def _trimesh_checks(mesh: Mesh) -> tuple[str, float]:
     return "trimesh is_volume, volume, euler, bodies", time.perf_counter() - began
 
 
-def bench_walls(mesh: Mesh, repeats: int) -> None:
+def bench_walls(mesh: Mesh, repeats: int, others: Others) -> None:
     """A double wall: the same surface again, a little smaller and turned round."""
     inner = mesh.vertices * np.float32(0.94)
     double = Mesh(
@@ -145,13 +193,63 @@ def bench_walls(mesh: Mesh, repeats: int) -> None:
     )
     ours, result = timed(lambda: clean(double, remove_inner=True), repeats)
     row(f"inner walls of {len(double.faces)}", ours, "target 5 s", 5.0, f"{result.figures['inner_faces']} faces went")
-    ours, result = timed(lambda: clean(double, repair="solid"), repeats)
-    row(f"solid of {len(double.faces)}", ours, "-", None, f"parts {result.figures['parts']}")
-    torn = damaged(double, 0, 60)
-    ours, result = timed(lambda: clean(torn, repair="solid"), 1)
-    report, figures = certify(result.mesh), result.figures
-    remark = f"certified {report.certified}, p99 {figures['distance_p99']:.1e}, extracted {figures.get('solid', False)}"
-    row(f"solid of {len(torn.faces)}, torn", ours, "-", None, remark)
+    remesh = others.run("core_remesh", double)
+    for name, given, found in (("", double, remesh), (", torn", damaged(double, 0, 60), None)):
+        ours, result = timed(lambda given=given: clean(given, repair="solid"), repeats if not name else 1)
+        report, figures = certify(result.mesh), result.figures
+        remark = (
+            f"certified {report.certified}, p99 {figures['distance_p99']:.1e}, extracted {figures.get('solid', False)}"
+        )
+        work = f"solid of {len(given.faces)}{name}"
+        row(work, ours, "-", None, remark)
+        against(work, ours, remark, "core: RemeshMesh (sdf, manifold)", found)
+
+
+def bench_unwrap(mesh: Mesh, _repeats: int, others: Others) -> None:
+    """50,000 faces for a 1024 atlas."""
+    from benchmarks.bake import quality
+    from maquette.bake import Unwrapped, unwrap_with_map
+
+    low = simplify(mesh, 50_000)
+    ours, done = timed(lambda: unwrap_with_map(low, size=1024), 2)
+    mine = _layout(quality(done))
+    theirs, other = timed(lambda: unwrap_with_map(low, size=1024, method="xatlas", timeout=900), 1)
+    row(f"unwrap {len(low.faces)}", ours, "xatlas", theirs, f"{mine}; theirs: {_layout(quality(other))}")
+    found = others.run("core_pec", low)
+    if found is not None:
+        cut = found[1]
+        assert cut.uvs is not None
+        labels = charts_of(cut)
+        uv = cut.uvs[cut.faces].astype(np.float64)
+        one, two = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+        area = float(np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).sum()) / 2
+        made = Unwrapped(cut, np.arange(len(cut.vertices)), labels, area, 0.0)
+        row(
+            f"unwrap {len(low.faces)}",
+            ours,
+            "core: UnwrapMesh (pec)",
+            found[0],
+            f"{mine}; theirs: {_layout(quality(made))}",
+        )
+
+
+def charts_of(mesh: Mesh) -> int:
+    """Groups of faces that share vertices."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    one, two = mesh.faces[:, :2].T
+    pairs = np.concatenate([np.stack([one, two]), mesh.faces[:, 1:].T], axis=1)
+    graph = coo_matrix((np.ones(pairs.shape[1]), pairs), shape=(len(mesh.vertices),) * 2)
+    labels = connected_components(graph, directed=False)[1]
+    return len(np.unique(labels[mesh.faces[:, 0]]))
+
+
+def _layout(found: dict[str, Any]) -> str:
+    return (
+        f"{found['charts']} charts, {found['utilisation']:.2f} used, stretch {found['stretch']:.3f},"
+        f" {found['overlap']} texels twice"
+    )
 
 
 def main() -> None:
@@ -159,12 +257,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=400_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--meshlab", help="a Python with pymeshlab and trimesh")
+    parser.add_argument("--comfyui", type=Path, help="folder of ComfyUI 0.33 or newer")
+    parser.add_argument("--comfyui-python", help="the Python that runs it")
+    parser.add_argument("--slow", action="store_true", help="core's DecimateMesh too")
     options, _ = parser.parse_known_args()
+    others = Others(options.meshlab, options.comfyui, options.comfyui_python, options.slow)
     mesh = clean(reconstruction(options.faces)).mesh
     print(f"one reconstruction-like mesh, {len(mesh.faces)} faces; best of {options.repeats}")
     print(f"| {'work':<44} | {'ours':>9} | {'alternative':<38} | {'theirs':>9} | {'ratio':>6} | remark")
-    for bench in (bench_certify, bench_clean, bench_simplify, bench_walls):
-        bench(mesh, options.repeats)
+    for bench in (bench_certify, bench_clean, bench_simplify, bench_walls, bench_unwrap):
+        bench(mesh, options.repeats, others)
 
 
 if __name__ == "__main__":
