@@ -12,7 +12,7 @@ from ..maquette.errors import BadInputError, BadViewsError
 from ._comfy import at_home, give_back, job
 from ._comfy import device as pick_device
 from ._pictures import image_tensor, pictures
-from ._schema import VIEWS, backend_input, device_input, schema
+from ._schema import VIEWS, advanced, backend_input, device_input, schema
 from .image import views as checked
 
 
@@ -39,6 +39,13 @@ class EstimateDepth(io.ComfyNode):
                     " Its depth, as Segment's prior, guides the cut-out.",
                 ),
                 backend_input(depth, "method", "How to estimate the depth."),
+                advanced(
+                    io.Boolean.Input,
+                    "tiled",
+                    default=False,
+                    optional=True,
+                    tooltip="Finer detail in pictures over 1036 pixels; for models that see the whole picture.",
+                ),
                 device_input(),
             ],
             outputs=[
@@ -50,7 +57,9 @@ class EstimateDepth(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, views: Any = None, method: str = "auto", device: str = "auto", image: Any = None) -> io.NodeOutput:
+    def execute(
+        cls, views: Any = None, method: str = "auto", device: str = "auto", image: Any = None, tiled: bool = False
+    ) -> io.NodeOutput:
         from ..maquette import depth
 
         on, progress = pick_device(device, helper=True), job()
@@ -59,7 +68,7 @@ class EstimateDepth(io.ComfyNode):
             shown = []
             for index, view in enumerate(found):
                 window = progress.part(index / len(found), (index + 1) / len(found))
-                shown.append(nearness(depth.estimate(view, method, device=on, progress=window)))
+                shown.append(nearness(depth.estimate(view, method, device=on, progress=window, tiled=tiled)))
         give_back(on)
         return io.NodeOutput(image_tensor(shown))
 

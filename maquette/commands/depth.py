@@ -28,6 +28,9 @@ def add(groups: Any) -> None:
     )
     p.add_argument("--backend", default="auto", metavar="NAME", help="auto, relief, ... (maquette backends)")
     p.add_argument("--segment", default="auto", metavar="NAME", help="how methods that need a mask find the object")
+    p.add_argument(
+        "--tiled", action="store_true", help="finer detail in pictures over 1036 pixels (whole-picture models)"
+    )
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.set_defaults(run=run)
@@ -44,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
     device = helper_device(options.device)
     with progress_bar(quiet=options.json) as progress:
         view = _view(picture, module, options.segment, device, progress.part(0, 0.4))
-        found = depth.estimate(view, module.SPEC.name, device=device, progress=progress.part(0.4, 1))
+        found = depth.estimate(
+            view, module.SPEC.name, device=device, progress=progress.part(0.4, 1), tiled=options.tiled
+        )
     near = found.disparity
     write_grey(options.output, near if options.output.suffix.lower() == ".npy" else shown(near))
     facts = {"backend": module.SPEC.name, "metric": found.metric, "size": list(near.shape), "file": str(options.output)}

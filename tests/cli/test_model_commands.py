@@ -91,6 +91,7 @@ def test_detect_writes_one_crop_per_object_and_the_drawn_boxes(
         (["segment", "b.png", "-o", "m.png", "--prior", "flat.npy"], 2, "prior"),
         (["depth", "b.png", "-o", "d.glb"], 2, "d.glb"),
         (["depth", "b.png", "-o", "d.png", "--backend", "nonesuch"], 2, "nonesuch"),
+        (["depth", "b.png", "-o", "d.png", "--backend", "relief", "--tiled"], 2, "tiles"),
         (["detect", "b.png", "--text", " ", "-o", "out"], 2, "empty"),
         (["detect", "b.png", "--text", "cup", "-o", "out", "--most", "0"], 2, "--most"),
         (["detect", "b.png", "--text", "cup", "-o", "out", "--padding", "9"], 2, "--padding"),

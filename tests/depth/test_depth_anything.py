@@ -15,7 +15,7 @@ from maquette.backends import missing_reason
 from maquette.data import View
 from maquette.depth._depth_anything.run import input_size
 from maquette.depth._depth_anything.tiling import blended, tiles
-from maquette.errors import MissingError, WeightsError
+from maquette.errors import BadInputError, MissingError, WeightsError
 from maquette.progress import Progress
 
 NAME = "depth-anything-v2-small"
@@ -179,10 +179,15 @@ def test_tiles_run_and_stay_near_the_whole(ready: Any) -> None:
 
     large = view(170, 300)
     plain = ready.estimate(large, device="cpu", progress=silent()).disparity
-    tiled = ready.estimate(large, device="cpu", progress=silent(), tiled=True).disparity
+    tiled = depth.estimate(large, NAME, tiled=True).disparity
     inside = large.mask >= 0.5
     assert tiled.shape == plain.shape and not np.array_equal(tiled, plain)
     assert abs(float(tiled[inside].mean() / plain[inside].mean()) - 1) < 0.1
+
+
+def test_a_method_without_tiles_says_so() -> None:
+    with pytest.raises(BadInputError, match="'relief' knows no tiles"):
+        depth.estimate(view(40, 40), "relief", tiled=True)
 
 
 def test_cancel_passes_through_and_the_device_is_free_again(ready: Any) -> None:
