@@ -56,8 +56,10 @@ _AGAIN = (
     _NOW
     + """
 local jobs, leases, owners, later = unpack(KEYS)
-local key, job, wait = unpack(ARGV)
+local key, job, wait, owner = unpack(ARGV)
 if redis.call('HEXISTS', jobs, key) == 0 then return 0 end
+local till = redis.call('ZSCORE', leases, key)
+if till and tonumber(till) > now and redis.call('HGET', owners, key) ~= owner then return 0 end
 redis.call('HSET', jobs, key, job)
 redis.call('ZADD', later, now + wait, key)
 redis.call('ZREM', leases, key)
@@ -188,10 +190,11 @@ class Board:
         """Say that the job's worker lives; False when the job is no longer its own."""
         return bool(self._run("renew", [_LEASES, _OWNERS], key, owner, int(LEASE_SECONDS * 1000)))
 
-    def later(self, job: dict[str, Any], seconds: float) -> None:
-        """Give a job back: it is sent again after a pause, by whoever sweeps."""
+    def later(self, job: dict[str, Any], seconds: float, owner: str) -> bool:
+        """Give a job back: it is sent again after a pause, by whoever sweeps. False, and nothing happens, when it has
+        ended or another worker has its lease."""
         keys = [_JOBS, _LEASES, _OWNERS, _LATER]
-        self._run("again", keys, job["key"], json.dumps(job), int(seconds * 1000))
+        return bool(self._run("again", keys, job["key"], json.dumps(job), int(seconds * 1000), owner))
 
     def finish(self, key: str, result: dict[str, Any]) -> bool:
         """Done or dead: a result for the submitter, and for the dead a letter. False when it had ended before."""

@@ -101,7 +101,7 @@ class Worker:
         if job is None:
             return
         if not self._room():
-            self.board.later(job, 1.0)
+            self.board.later(job, 1.0, self.name)
             return
         attempt = self.board.claim(key, self.name)
         if not attempt:
@@ -181,7 +181,7 @@ class Worker:
             self._bury(key, job, failure)
             return
         again = {**job, "rung": int(job.get("rung", 0)) + (failure.kind == "memory"), "error": failure.message}
-        self.board.later(again, backoff_seconds(attempt, self.settings.backoff, 300))
+        self.board.later(again, backoff_seconds(attempt, self.settings.backoff, 300), self.name)
 
     def _succeed(self, key: str, job: dict[str, Any], outcome: Outcome) -> None:
         result = {"state": "done", "name": job["name"], "outputs": outcome.outputs, "seconds": outcome.seconds}

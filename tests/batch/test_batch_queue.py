@@ -266,7 +266,9 @@ def test_a_lease_that_nobody_renews_is_swept_once(broker: Redis) -> None:
     assert sweep() == ["k"] and sweep() == []
     assert not board.renew("k", "me")  # a worker that was asleep hears that the job is no longer its own
     assert board.claim("k", "you") == 2
-    board.later({**job, "rung": 1}, 0)
+    assert not board.later(job, 0, "me")  # whoever has no room for it does not take it from the one who works
+    assert board.renew("k", "you")
+    assert board.later({**job, "rung": 1}, 0, "you")
     assert sweep() == ["k"] and board.job("k") == {**job, "rung": 1}
     assert board.claim("k", "me") == 3
     assert board.finish("k", {"state": "done"}) and not board.finish("k", {"state": "dead"})
@@ -284,11 +286,11 @@ def test_a_job_put_off_while_it_was_being_sent_is_not_forgotten(broker: Redis, m
 
     board, job = Board(broker.url), {"key": "k", "name": "n", "queue": "q"}
     board.publish(job)
-    board.later(job, 0)
-    monkeypatch.setattr(board, "_send", lambda job: (board.claim("k", "quick"), board.later(job, 60)))
+    board.later(job, 0, "me")
+    monkeypatch.setattr(board, "_send", lambda job: (board.claim("k", "me"), board.later(job, 60, "me")))
     assert board.sweep() == ["k"]
     assert board.redis.zcard("maquette:later") == 1
-    board.later(job, 0)
+    board.later(job, 0, "me")
     monkeypatch.setattr(board, "_send", lambda job: 1 / 0)
     board.redis.delete("maquette:swept")
     with pytest.raises(ZeroDivisionError):
