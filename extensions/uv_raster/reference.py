@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 STEPS = 4096
 """Sub-pixel steps a pixel."""
-BLOCK = 1 << 20
-"""Rows and pixels that are expanded at once: about 150 MB of temporaries."""
+BLOCK = 1 << 18
+"""Rows and pixels that are expanded at once: about 40 MB of temporaries, small enough for a cache to help."""
 _NOTHING = torch.iinfo(torch.int64).max
 
 
@@ -36,6 +37,18 @@ class Scene:
     flat: bool = False
     perspective: bool = False
     block: int = BLOCK
+
+    @cached_property
+    def edges(self) -> Tensor:
+        """[7, F] int64: the edge functions opposite to corners 0 and 1 as a * x + b * y + c, and twice the area, which
+        the three add up to."""
+        corners = self.points[self.faces]
+        columns = []
+        for k in range(2):
+            start = corners[:, k + 1]
+            along = corners[:, (k + 2) % 3] - start
+            columns += [-along[:, 1], along[:, 0], -_cross(along, start)]
+        return torch.stack([*columns, _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])])
 
 
 def rasterize(scene: Scene, conservative: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,9 +117,8 @@ def _candidates(scene: Scene, *, touching: bool) -> Iterator[tuple[Tensor, Tenso
         start, stop = _spans(scene, face, row, touching)
         width = (stop - start + 1).clamp(min=0)
         for inner in _blocks(width, scene.block):
-            which = torch.arange(inner.start, inner.stop, device=face.device)
-            which, x = _expand(which, start[inner], width[inner])
-            yield row[which] * scene.columns + x, face[which]
+            owner, pixel = _expand(face[inner], row[inner] * scene.columns + start[inner], width[inner])
+            yield pixel, owner
 
 
 def _blocks(counts: Tensor, block: int) -> Iterator[slice]:
@@ -131,9 +143,9 @@ def _blocks(counts: Tensor, block: int) -> Iterator[slice]:
 def _expand(values: Tensor, start: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Every value ``count`` times, beside start, start + 1, ..."""
     which = torch.repeat_interleave(torch.arange(len(values), device=values.device), count)
-    begins = torch.cumsum(count, 0) - count
-    step = torch.arange(len(which), device=values.device) - begins[which]
-    return values[which], start[which] + step
+    begins = start - (torch.cumsum(count, 0) - count)
+    steps = torch.arange(len(which), device=values.device)
+    return values.index_select(0, which), begins.index_select(0, which) + steps
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:
@@ -176,14 +188,12 @@ def _spans(scene: Scene, face: Tensor, row: Tensor, touching: bool) -> tuple[Ten
 
 def _weights(scene: Scene, face: Tensor, pixel: Tensor, touching: bool) -> Tensor:
     """[N, 3] float32 linear weights of the corners at pixel centres, from the exact edge functions."""
-    corners = scene.points[scene.faces[face]]
-    center = torch.stack([pixel % scene.columns, torch.div(pixel, scene.columns, rounding_mode="floor")], dim=1)
-    center = center * STEPS + STEPS // 2
-    parts = [
-        _cross(corners[:, (k + 2) % 3] - corners[:, (k + 1) % 3], center - corners[:, (k + 1) % 3]) for k in range(3)
-    ]
-    area = (parts[0] + parts[1] + parts[2]).to(torch.float32)
-    weights = [part.to(torch.float32) / area for part in parts]
+    x = pixel % scene.columns * STEPS + STEPS // 2
+    y = torch.div(pixel, scene.columns, rounding_mode="floor") * STEPS + STEPS // 2
+    edge = scene.edges.index_select(1, face)
+    first, second = edge[0] * x + edge[1] * y + edge[2], edge[3] * x + edge[4] * y + edge[5]
+    area = edge[6].to(torch.float32)
+    weights = [part.to(torch.float32) / area for part in (first, second, edge[6] - first - second)]
     if touching:
         weights = [weight.clamp(min=0) for weight in weights]
         total = weights[0] + weights[1] + weights[2]

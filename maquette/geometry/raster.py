@@ -21,8 +21,8 @@ from .camera import project
 if TYPE_CHECKING:
     from ..data import Camera, Mesh
 
-_BLOCK = 1 << 20
-"""Rows and pixels that the PyTorch twin expands at once: about 150 MB of temporaries."""
+_BLOCK = 1 << 18
+"""Rows and pixels that the PyTorch twin expands at once: about 40 MB of temporaries, small enough for a cache to help."""
 
 
 @dataclass(frozen=True)
