@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..data import Camera, Mesh
 
 _BLOCK = 1 << 18
-"""Rows and pixels that the PyTorch twin expands at once: about 40 MB of temporaries, small enough for a cache to help."""
+"""Rows and pixels that the PyTorch twin expands at once: about 40 MB of temporaries, so that a cache helps."""
 
 
 @dataclass(frozen=True)

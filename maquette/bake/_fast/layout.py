@@ -91,30 +91,15 @@ def _bitmaps(drawn: Complexes, faces: Ints, chart: Ints, count: int) -> tuple[li
     corner = (low[0] - 0.5) + 1j * (low[1] - 0.5)
     shape = np.stack([np.ceil(high[k] - low[k] + 1).astype(int) for k in (1, 0)], axis=1)  # rows, columns
     shelf, size = shelves(shape)
-    sub = 2 * (drawn - corner[chart] + (shelf[:, 1] + 1j * shelf[:, 0])[chart])
-    points = torch.tensor(np.stack([sub.real, sub.imag, np.zeros(len(sub))], axis=1))
-    fine = rasterize(points, torch.tensor(faces), 2 * size[1], 2 * size[0]).covered.numpy()
-    border = _border(sub, faces)
-    fine[border.imag.astype(int), border.real.astype(int)] = True
-    cells: Mask = np.logical_or.reduce(fine.reshape(size[0], 2, size[1], 2), axis=(1, 3))
+    placed = drawn - corner[chart] + (shelf[:, 1] + 1j * shelf[:, 0])[chart]
+    points = torch.tensor(np.stack([placed.real, placed.imag, np.zeros(len(placed))], axis=1))
+    # conservative: slivers between the cell centres must be kept free too
+    cells: Mask = rasterize(points, torch.tensor(faces), size[1], size[0], conservative=True).covered.numpy()
     masks = [
         cells[top : top + rows, left : left + columns].copy()
         for (top, left), (rows, columns) in zip(shelf.tolist(), shape.tolist(), strict=True)
     ]
     return masks, corner
-
-
-def _border(drawn: Complexes, faces: Ints) -> Complexes:
-    """Points along the borders, less than a cell apart: slivers between the cell centres must be kept free too."""
-    start, end = faces.reshape(-1), np.roll(faces, -1, axis=1).reshape(-1)
-    key = np.minimum(start, end) * len(drawn) + np.maximum(start, end)
-    _, first, uses = np.unique(key, return_index=True, return_counts=True)
-    start, end = start[first[uses != 2]], end[first[uses != 2]]
-    along = drawn[end] - drawn[start]
-    steps = np.ceil(np.abs(along)).astype(np.int64) + 1
-    which = np.repeat(np.arange(len(start)), steps)
-    step = np.arange(len(which)) - np.repeat(np.cumsum(steps) - steps, steps)
-    return np.concatenate([drawn[start[which]] + along[which] * (step / steps[which]), drawn[end]])
 
 
 def _areas(flat: Complexes, faces: Ints) -> Reals:
