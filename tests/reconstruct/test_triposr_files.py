@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,3 +82,14 @@ def test_weights_that_give_nothing_finite_are_an_error() -> None:
     engine.network.backbone.proj_out.weight.fill_(1e38)
     with pytest.raises(WeightsError, match="not finite"), own("cpu") as lease:
         run_encode(engine, torch.rand(1, 160, 160, 3), ASKED, lease, silent())
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what is mapped is read from /proc")
+def test_a_decoder_that_is_kept_does_not_keep_the_file(tmp_path: Path) -> None:
+    """An appearance outlives its engine: its decoder must not hold the mapping of the whole 1.7 GB file."""
+    path = tmp_path / "kept_model.ckpt"
+    torch.save(load_file(TINY / "weights.safetensors"), path)
+    decoder = open_engine(path, tiny_config(), torch.float16).network.decoder
+    gc.collect()
+    assert next(decoder.parameters()).dtype == torch.float32
+    assert path.name not in Path("/proc/self/maps").read_text()

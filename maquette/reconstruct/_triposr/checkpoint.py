@@ -28,7 +28,8 @@ def load_network(path: Path, config: Config, dtype: torch.dtype) -> tuple[Networ
 
 def fill(network: Network, take: Callable[[str], Tensor], dtype: torch.dtype) -> Shelves:
     """Give an empty network its weights; ``take`` hands a tensor out by name (and may drop it)."""
-    decoder = {name: take(f"decoder.{name}").float() for name in network.decoder.state_dict()}
+    # a copy each: appearances keep the decoder, and a view of the file would keep all of it mapped
+    decoder = {name: take(f"decoder.{name}").to(torch.float32, copy=True) for name in network.decoder.state_dict()}
     if not all(bool(torch.isfinite(tensor).all()) for tensor in decoder.values()):
         raise WeightsError("the weights of 'decoder' hold NaN or infinite values; the file is broken: fetch it again")
     network.decoder.load_state_dict(decoder, assign=True)
