@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..backends import Spec
-from ..data import Appearance, Mesh, Reconstruction, View
+from ..data import Appearance, FloatArray, Mesh, Reconstruction, View
 from ..errors import BadInputError
 from ..geometry.camera import moved
 from ..geometry.frame import normalising
@@ -56,7 +56,8 @@ def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -
     if len(views) == 1:
         mesh, found, notes = _one(network, views[0], settings, progress.part(0.05, 0.8))
     else:
-        mesh, found, notes = _several(network, views, settings, progress.part(0.05, 0.8))
+        mesh, placed, found, notes = _several(network, views, settings, progress.part(0.05, 0.8))
+        views = placed if mesh is not None else views
     if mesh is None:
         return _silhouette(views, settings, progress.part(0.8, 1.0), notes)
     scale, center = normalising(mesh.vertices)
@@ -69,13 +70,19 @@ def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -
     return Reconstruction(mesh, appearance, there, SPEC.name, tuple(notes), figures)
 
 
-def _prepared(network: NanoNet, view: View, settings: Settings, notes: list[str]) -> tuple[Prediction, Place]:
-    from ._nano.predict import THRESHOLD, predict
-    from ._nano.world import placed
+def _tidy(view: View, settings: Settings, notes: list[str]) -> FloatArray:
     from ._silhouette.masks import box_side, tidy_mask
 
     mask, said = tidy_mask(view, box_side(view.mask) / settings.resolution)
     notes.extend(said)
+    return mask
+
+
+def _prepared(network: NanoNet, view: View, mask: FloatArray, settings: Settings) -> tuple[Prediction, Place]:
+    """What the network says of a view with a tidy ``mask`` [H, W], and where that lies."""
+    from ._nano.predict import THRESHOLD, predict
+    from ._nano.world import placed
+
     level = float(settings.options.get("occupancy", THRESHOLD))
     if not 0.05 <= level <= 0.95:
         raise BadInputError(f"option 'occupancy' must lie between 0.05 and 0.95, got {level}")
@@ -93,7 +100,7 @@ def _one(
 
     notes: list[str] = []
     progress.update(0, 3, "look at the picture")
-    made, place = _prepared(network, view, settings, notes)
+    made, place = _prepared(network, view, _tidy(view, settings, notes), settings)
     progress.update(2, 3, "extract the surface")
     points, faces = surface(made.solid, made.cell, progress.part(2 / 3, 1))
     if len(faces) == 0:
@@ -105,18 +112,24 @@ def _one(
 
 def _several(
     network: NanoNet, views: Sequence[View], settings: Settings, progress: Progress
-) -> tuple[Mesh | None, list[tuple[Prediction, Place]], list[str]]:
-    """The fused solid; None when it is empty or does not fill the masks."""
+) -> tuple[Mesh | None, list[View], list[tuple[Prediction, Place]], list[str]]:
+    """The fused solid (None when it is empty or does not fill the masks) and the views with the cameras as used."""
+    from ._nano.calibrated import calibrated
     from ._nano.fused import fused_mesh
+    from ._silhouette.carved import agreed
 
     notes: list[str] = []
+    masks = [_tidy(view, settings, notes) for view in views]
+    together = agreed(masks, views, settings.resolution, settings.device, progress.part(0, 0.3))
+    notes.extend(together.notes)
+    there = [replace(view, camera=s.camera) for view, s in zip(views, together.silhouettes, strict=True)]
     found = []
-    for i, view in enumerate(views):
-        progress.update(i, len(views) + 1, f"look at {view.name}")
-        found.append(_prepared(network, view, settings, notes))
-    progress.update(len(views), len(views) + 1, "fuse the views")
-    mesh, said = fused_mesh(found, settings.resolution, settings.device, progress)
-    return mesh, found, [*notes, *said]
+    for i, (view, mask) in enumerate(zip(there, masks, strict=True)):
+        progress.update(0.3 + 0.3 * i / len(views), 1, f"look at {view.name}")
+        found.append(_prepared(network, view, mask, settings))
+    progress.update(0.6, 1, "fuse the views")
+    mesh, said = fused_mesh(calibrated(found), settings.resolution, settings.device, progress.part(0.6, 1))
+    return mesh, there, found, [*notes, *said]
 
 
 def _appearance(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...data import Mesh
+from ...data import FloatArray, Mesh
 from ...geometry.camera import project
 from ...progress import Progress
 
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 Found = Sequence[tuple["Prediction", "Place"]]
 
-FADE = 0.6
-"""Distance behind the first surface (half picture widths) over which a view's word loses weight."""
+BAND = 0.08
+"""Distance from the first surface (half picture widths) at which a view's word is cut off: several times its error."""
+HIDDEN = 0.1
+"""Weight of a view's guess at what it did not see, from twice BAND behind its first surface on."""
+EXPECTED, STEEPEST = 0.12, 3.0
+"""Expected error (half picture widths) at which trust has fallen to 1 / e, and slope above which it falls no more."""
+BOX, SCOUT = 1.3, 48
+"""Half side of the cube in which the solid is looked for, in half picture widths, and samples a side of that search."""
 FILLED = 0.9
 """Share of a mask that the fused solid must fill, else the views are carved instead."""
 
@@ -30,71 +36,116 @@ def fused_mesh(found: Found, resolution: int, device: str, progress: Progress) -
     import torch
 
     from ...geometry.extract import marching_cubes
+    from .filling import filled_up
 
     low, high = _box(found)
     cell = float((high - low).max()) / resolution
     counts = np.ceil((high - low) / cell).astype(int) + 3
     axes = [torch.arange(int(n), device=device) * cell + float(a) - cell for n, a in zip(counts, low, strict=True)]
-    flat = torch.stack(torch.meshgrid(axes[1], axes[2], indexing="ij"), -1).view(-1, 2)
-    values = torch.empty(tuple(int(n) for n in counts), device=device)
-    for i, x in enumerate(axes[0]):
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    values, room = (torch.empty(points.shape[:3], device=device) for _ in range(2))
+    for layer, value, wall in zip(points, values, room, strict=True):
         progress.check()
-        points = torch.cat([x.expand(len(flat), 1), flat], 1)
-        values[i] = fused_field(found, points)[0].view(values.shape[1:])
+        flat = layer.reshape(-1, 3)
+        wall[:] = cones(found, flat).view(wall.shape)
+        value[:] = fused_field(found, flat)[0].view(wall.shape)
+    values = torch.minimum(_smoothed(values), room)
+    values = filled_up(values, room, points, found, progress)
     lower, upper = ([float(a[end]) for a in axes] for end in (0, -1))
     vertices, faces = marching_cubes(values, lower=lower, upper=upper)
     if len(faces) == 0:
         return None, ["the views leave no solid in common"]
     mesh = Mesh(vertices.cpu().numpy(), faces.cpu().numpy(), confidence=fused_field(found, vertices)[1].cpu().numpy())
-    worst = min(_filled(mesh, place, made) for made, place in found)
+    worst = min(_filled(mesh, place, made, cell) for made, place in found)
     if worst < FILLED:
         return None, [f"the fused views fill only {worst:.0%} of a mask"]
     return mesh, []
 
 
+def _smoothed(values: Tensor) -> Tensor:
+    """[X, Y, Z] averaged with weights 1 2 1 along each axis: views that take turns leave no steps."""
+    from torch.nn import functional
+
+    out = values[None, None]
+    for axis in (2, 3, 4):
+        shape = [1, 1, 1, 1, 1]
+        shape[axis] = 3
+        kernel = values.new_tensor([0.25, 0.5, 0.25]).view(shape)
+        pad = [0, 0, 0, 0, 0, 0]
+        pad[2 * (4 - axis)] = pad[2 * (4 - axis) + 1] = 1
+        out = functional.conv3d(functional.pad(out, pad, mode="replicate"), kernel)
+    return out[0, 0]
+
+
+def cones(found: Found, points: Tensor) -> Tensor:
+    """[N] distance to the nearest wall of any mask's cone at world points [N, 3], world units, positive inside."""
+    import torch
+
+    room = [made.solid.rim(place.to_frustum(points)) * place.unit for made, place in found]
+    return torch.stack(room).min(dim=0).values
+
+
 def fused_field(found: Found, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Field [N] (world units, positive inside) and confidence [N] at world points [N, 3]."""
+    """Field [N] (world units, positive inside) and confidence [N] at world points [N, 3].
+
+    As in the fusion of range images (Curless and Levoy 1996): each view gives the distance to the surface that it saw,
+    cut at BAND, and says little of what lies behind; no point is inside that lies outside a mask.
+    """
+    import torch
+
+    total, weight = torch.zeros_like(points[:, 0]), torch.full_like(points[:, 0], 1e-6)
+    for made, place in found:
+        where = place.to_frustum(points)
+        value, sure = _opinion(made, where)
+        total += sure * value * place.unit
+        weight += sure
+    return torch.minimum(total / weight, cones(found, points)), (weight / len(found)).clamp(0, 1)
+
+
+def _opinion(made: Prediction, where: Tensor) -> tuple[Tensor, Tensor]:
+    """What one view says at frustum points [N, 3]: distance [N] in half picture widths, and its weight [N]."""
     import torch
     from torch.nn import functional
 
-    total, weight = torch.zeros_like(points[:, 0]), torch.full_like(points[:, 0], 1e-6)
-    rim = torch.full_like(total, 1e3)
-    for made, place in found:
-        where = place.to_frustum(points)
-        maps = torch.from_numpy(np.stack([made.depth, made.error])).to(points.device)
-        grid = where[None, None, :, :2]
-        depth, error = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
-        sure = torch.exp(-error / 0.12) * torch.exp(-(where[:, 2] - depth).clamp(min=0) / FADE)
-        total += sure * made.solid.along(where) * place.unit
-        weight += sure
-        rim = torch.minimum(rim, made.solid.rim(where) * place.unit)
-    return torch.minimum(total / weight, rim), (weight / len(found)).clamp(0, 1)
+    maps = torch.from_numpy(np.stack([made.depth, trust(made)])).to(where.device)
+    grid = where[None, None, :, :2]
+    depth, sure = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
+    behind = where[:, 2] - depth
+    material = made.solid.along(where) * (BAND / made.solid.reach)
+    value = torch.where(behind > 0, torch.minimum(behind, material), behind).clamp(-BAND, BAND)
+    hidden = ((behind - BAND) / BAND).clamp(0, 1)
+    return value, sure * (1 - (1 - HIDDEN) * hidden)
+
+
+def trust(made: Prediction) -> FloatArray:
+    """[S, S] weight of a view's first surface: by its expected error, and less where it is seen at a grazing angle."""
+    step = 2.0 / made.depth.shape[0]
+    slope = np.hypot(*np.gradient(made.depth, step))
+    return np.asarray(np.exp(-made.error / EXPECTED) / (1 + np.minimum(slope, STEEPEST) ** 2), np.float32)
 
 
 def _box(found: Found) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of a box that holds every view's solid, and no more than all of them allow."""
-    low, high = np.full(3, -np.inf), np.full(3, np.inf)
-    for made, place in found:
-        ends = np.array(
-            [[u, v, d] for u in (-1, 1) for v in (-1, 1) for d in (made.solid.near, made.solid.far)], np.float32
-        )
-        corners = place.to_world(ends)
-        low, high = np.maximum(low, corners.min(0)), np.minimum(high, corners.max(0))
-    if not (low < high).all():
-        reach = max(place.unit for _, place in found)
+    """Corners of a box around all that lies in the cone of every mask."""
+    import torch
+
+    reach = BOX * max(place.unit for _, place in found)
+    line = torch.linspace(-reach, reach, SCOUT)
+    points = torch.cartesian_prod(line, line, line)
+    inside = points[cones(found, points.to(found[0][0].solid.outline)).cpu() > -1.2 * 2 * reach / SCOUT].numpy()
+    if len(inside) == 0:
         return np.full(3, -reach), np.full(3, reach)
-    return low, high
+    return inside.min(0).astype(np.float64), inside.max(0).astype(np.float64)
 
 
-def _filled(mesh: Mesh, place: Place, made: Prediction) -> float:
-    """Share of the crop's mask that the mesh's vertices, spread over a coarse raster, cover."""
+def _filled(mesh: Mesh, place: Place, made: Prediction, cell: float) -> float:
+    """Share of the crop's mask that the mesh's vertices cover on a raster coarser than the cells of the lattice."""
     xy, _ = project(place.camera, mesh.vertices)
-    side = 64
+    side = int(np.clip(place.unit / cell, 8, 64))
     column = ((xy - [place.crop.left, place.crop.top]) / place.crop.side * side).astype(int)
     good = ((column >= 0) & (column < side)).all(1)
     hit = np.zeros((side, side), bool)
     hit[column[good, 1], column[good, 0]] = True
     rim = made.solid.outline.cpu().numpy()
     step = (np.arange(side) + 0.5) / side * len(rim)
-    mask = rim[np.ix_(step.astype(int), step.astype(int))] > 1.5 * made.cell
+    mask = rim[np.ix_(step.astype(int), step.astype(int))] > 1.5 * max(made.cell, 1 / side)
     return float((hit & mask).sum() / max(mask.sum(), 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,8 @@ class Prediction:
     solid: field in the frustum; crop: where it lies in the picture; cell: lattice spacing it was made for, half picture
     widths; colors: [S, S, 6] sRGB of the picture and of the farthest surface; error: [S, S] expected error of the first
     surface's depth; doubt: [S, S] length of each column that may or may not be solid; depth, thick: [S, S] depth of the
-    first surface and length of the material behind it; middle: depth halfway through the solid.
+    first surface and length of the material behind it; starts, stops: [S * S, INTERVALS] ends of the material behind
+    the first surface, NaN = none; middle: depth halfway through the solid.
     """
 
     solid: Frustum
@@ -43,7 +44,15 @@ class Prediction:
     doubt: FloatArray
     depth: FloatArray
     thick: FloatArray
+    starts: FloatArray
+    stops: FloatArray
     middle: float
+
+    def at(self, depth: FloatArray) -> Prediction:
+        """The same columns behind first surfaces at other depths [S, S]."""
+        outline = self.solid.outline
+        solid = frustum(depth, self.starts, self.stops, outline.cpu().numpy(), self.cell, str(outline.device))
+        return replace(self, depth=depth, solid=solid)
 
 
 def run(network: NanoNet, picture: Tensor, device: str, flip: bool) -> tuple[Tensor, Tensor]:
@@ -101,6 +110,8 @@ def predict(
         doubt=doubt.astype(np.float32),
         depth=depth,
         thick=thick,
+        starts=starts,
+        stops=stops,
         middle=float(ends[0] + ends[1]) / 2,
     )
 

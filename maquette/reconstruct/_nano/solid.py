@@ -85,6 +85,11 @@ class Frustum:
         """Depth of the last level."""
         return self.near + (self.volume.shape[0] - 1) * self.step
 
+    @property
+    def reach(self) -> float:
+        """Where the distances along the rays are cut."""
+        return REACH * self.step
+
     def along(self, points: Tensor) -> Tensor:
         """[N] signed distance along the rays at frustum points [N, 3] (u, v, depth)."""
         import torch

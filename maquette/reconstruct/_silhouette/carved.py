@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from ...data import Camera, FloatArray, Mesh, View
 from ...errors import BadViewsError
 from ...geometry.extract import extract
-from ...geometry.hull import RoundedHull, Silhouette, axis_groups, rays_through
+from ...geometry.hull import Rays, RoundedHull, Silhouette, axis_groups, rays_through
 from ...progress import Progress
 from .._cameras import camera_of
 from .agreement import DOUBTFUL, check_agreement, shares
@@ -39,39 +40,62 @@ BORDER = 2
 """Empty cells around the solid."""
 
 
+@dataclass(frozen=True)
+class Agreed:
+    """Views that show one object: their cones with the cameras as used, what lies along their rays, the cube that holds
+    the hull, the length of a cell, and notes."""
+
+    silhouettes: list[Silhouette]
+    groups: tuple[int, ...]
+    seen: tuple[Rays, ...]
+    center: npt.NDArray[np.float64]
+    radius: float
+    cell: float
+    notes: list[str]
+
+
+def agreed(
+    masks: Sequence[FloatArray], views: Sequence[View], resolution: int, device: str, progress: Progress
+) -> Agreed:
+    """The views, aligned when they almost agree, which changes their cameras' principal points and focal lengths a
+    little. BadViewsError names the one to blame when they contradict each other.
+    """
+    cameras = [camera_of(view) for view in views]
+    center, radius = region(masks, cameras)
+    cell = 2 * radius / 1.5 / resolution
+    silhouettes = _silhouettes(masks, cameras, center, cell, device, progress.part(0, 1 / 3))
+    middle = torch.as_tensor(center, dtype=torch.float32, device=device)
+    groups = axis_groups(cameras)
+    notes: list[str] = []
+    seen = rays_through(silhouettes, groups, middle, REACH * radius, progress.part(1 / 3, 2 / 3))
+    if min(shares(seen, slack=SLACK * radius)) < ALIGN:
+        moved, shift = aligned(silhouettes, middle, REACH * radius, progress.part(2 / 3, 5 / 6))
+        again = rays_through(moved, groups, middle, REACH * radius, progress.part(5 / 6, 1))
+        if min(shares(again, slack=SLACK * radius)) >= DOUBTFUL:  # else it is not the framing that is wrong
+            silhouettes, seen = moved, again
+            notes.append(f"the views were moved by up to {shift:.0f} pixels, so that they agree with each other")
+    notes += check_agreement(views, seen, slack=SLACK * radius)
+    return Agreed(silhouettes, groups, seen, center, radius, cell, notes)
+
+
 def carved_mesh(
     masks: Sequence[FloatArray], views: Sequence[View], settings: Settings, progress: Progress
 ) -> tuple[Mesh, list[Camera], list[str], dict[str, Any]]:
     """The rounded hull of ``masks`` [H, W] seen by the cameras of ``views``; the cameras as used; notes and figures.
 
-    Views that almost agree are aligned first, which changes their cameras' principal points and focal lengths a little.
-
-    Raises BadViewsError when the views contradict each other, and names the one to blame.
+    Raises what ``agreed`` raises.
     """
-    cameras = [camera_of(view) for view in views]
-    center, radius = region(masks, cameras)
-    cell = 2 * radius / 1.5 / settings.resolution
-    silhouettes = _silhouettes(masks, cameras, center, cell, settings.device, progress.part(0, 0.2))
-    middle = torch.as_tensor(center, dtype=torch.float32, device=settings.device)
-    groups = axis_groups(cameras)
-    notes: list[str] = []
-    seen = rays_through(silhouettes, groups, middle, REACH * radius, progress.part(0.2, 0.4))
-    if min(shares(seen, slack=SLACK * radius)) < ALIGN:
-        moved, shift = aligned(silhouettes, middle, REACH * radius, progress.part(0.4, 0.5))
-        again = rays_through(moved, groups, middle, REACH * radius, progress.part(0.5, 0.6))
-        if min(shares(again, slack=SLACK * radius)) >= DOUBTFUL:  # else it is not the framing that is wrong
-            silhouettes, seen = moved, again
-            notes.append(f"the views were moved by up to {shift:.0f} pixels, so that they agree with each other")
-    notes += check_agreement(views, seen, slack=SLACK * radius)
+    found = agreed(masks, views, settings.resolution, settings.device, progress.part(0, 0.6))
+    silhouettes, notes, cell = found.silhouettes, list(found.notes), found.cell
     field: RoundedHull | FacingHull
-    if len(set(groups)) == 1:
+    if len(set(found.groups)) == 1:
         notes.append("all views look along one axis, so the depth was guessed from the width; add a view from the side")
         field = FacingHull.of(masks[0].shape, silhouettes, LEAST * cell, progress)
     else:
-        depths = tuple(rays.room for rays in seen)
+        depths = tuple(rays.room for rays in found.seen)
         exponent = float(settings.options.get("exponent", EXPONENT))
-        field = RoundedHull(tuple(silhouettes), groups, depths, exponent, least=cell)
-    vertices, faces, figures = _surface(field, center, radius, settings, progress.part(0.6, 1))
+        field = RoundedHull(tuple(silhouettes), found.groups, depths, exponent, least=cell)
+    vertices, faces, figures = _surface(field, found.center, found.radius, settings, progress.part(0.6, 1))
     mesh, said = without_crumbs(vertices, faces)
     return mesh, [s.camera for s in silhouettes], notes + said, figures
 

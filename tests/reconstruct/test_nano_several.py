@@ -1,0 +1,109 @@
+"""Several views through the built-in model: distances from outlines, no mask left unfilled, the photos come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.silhouette import fidelity, views_of, volume_iou
+from maquette.data import Reconstruction, View
+from maquette.geometry.raster import render_fragments
+from maquette.progress import silent
+from maquette.reconstruct import Settings, reconstruct
+from maquette.reconstruct._nano.calibrated import calibrated
+from maquette.reconstruct._nano.filling import filled_up
+from maquette.reconstruct._nano.fused import cones
+from maquette.reconstruct._nano.weights import load_network
+from maquette.reconstruct.nano import _prepared
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SIDES = ("front", "right", "back", "left")
+FAST = Settings(resolution=64)
+
+
+def four(name: str) -> list[View]:
+    """The example's views with the cameras that took them."""
+    return views_of(name, [EXAMPLES / name / f"{side}.png" for side in SIDES], True)
+
+
+@pytest.fixture(scope="module")
+def car() -> Reconstruction:
+    return reconstruct(four("car"), "nano", FAST)
+
+
+@pytest.fixture(scope="module")
+def found() -> list[tuple[Any, Any]]:
+    network = load_network()
+    return [_prepared(network, view, view.mask, FAST) for view in four("car")]
+
+
+def outline_iou(made: Reconstruction, view: View) -> float:
+    assert view.camera is not None
+    seen, mask = render_fragments(made.mesh, view.camera).covered.numpy(), view.mask > 0.5
+    return float((seen & mask).sum() / (seen | mask).sum())
+
+
+def test_four_views_are_fused_not_carved(car: Reconstruction) -> None:
+    """The model's own reliefs are used; they fill every outline."""
+    assert car.backend == "nano"
+    assert not [note for note in car.notes if "silhouette" in note]
+    assert min(outline_iou(car, view) for view in car.views) > 0.96
+
+
+def test_the_fused_solid_is_nearer_to_the_truth_than_the_hull(car: Reconstruction) -> None:
+    """Volume in common with the scene that the pictures were rendered from."""
+    hull = reconstruct(four("car"), "silhouette", FAST)
+    assert volume_iou("car", car) > max(0.82, volume_iou("car", hull) + 0.05)
+
+
+def test_the_photos_come_back(car: Reconstruction) -> None:
+    """PSNR in each view of the photos on the fused solid; with distances guessed the front gave 14 dB."""
+    psnr = {view.name: fidelity(car, view)[1] for view in car.views}
+    assert psnr["front"] > 20, psnr
+    assert min(psnr["right"], psnr["back"], psnr["left"]) > 23, psnr
+
+
+def test_a_wrong_distance_is_found_from_the_other_outlines(found: list[tuple[Any, Any]]) -> None:
+    """A view whose relief was put 15 % too far or too near comes to lie where it does anyway."""
+    want = calibrated(found)[0][1].zero
+    for factor in (0.9, 1.15):
+        made, place = found[0]
+        moved = [(made, replace(place, zero=place.zero * factor)), *found[1:]]
+        assert calibrated(moved)[0][1].zero == pytest.approx(want, rel=0.01)
+
+
+def test_the_relief_lies_within_the_other_cones(found: list[tuple[Any, Any]]) -> None:
+    """Every first surface, moved along its ray where it stuck out."""
+    together = calibrated(found)
+    made, place = together[0]
+    side = made.depth.shape[0]
+    line = (np.arange(side) + 0.5) / side * 2 - 1
+    v, u = np.meshgrid(line, line, indexing="ij")
+    points = torch.from_numpy(np.stack([u, v, made.depth], axis=-1).reshape(-1, 3).astype(np.float32))
+    inside = made.solid.rim(points) > 2 * made.cell
+    world = torch.from_numpy(place.to_world(points[inside].numpy()).astype(np.float32))
+    assert float((cones(together[1:], world) < -0.02).float().mean()) < 0.02
+
+
+def test_rays_that_met_nothing_are_filled_and_nothing_sticks_out(found: list[tuple[Any, Any]]) -> None:
+    """From a field that is empty everywhere: all masks are filled, no point outside a cone is inside."""
+    line = torch.linspace(-0.6, 0.6, 49)
+    points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1)
+    room = cones(found, points.view(-1, 3)).view(49, 49, 49)
+    empty = torch.full_like(room, -0.05)
+    full = filled_up(empty, room, points, found, silent())
+    assert not bool(((full > 0) & (room <= 0)).any())
+    for made, place in found:
+        column = (place.to_frustum(points[full > 0])[:, :2] + 1) * 12
+        hit = torch.zeros(24, 24, dtype=torch.bool)
+        good = ((column >= 0) & (column < 24)).all(1)
+        hit[column[good, 1].long(), column[good, 0].long()] = True
+        middle = (torch.arange(24) + 0.5) / 12 - 1
+        v, u = torch.meshgrid(middle, middle, indexing="ij")
+        asked = made.solid.rim(torch.stack([u, v, u * 0], -1).view(-1, 3)).view(24, 24) > 0.12
+        assert bool((hit | ~asked).all())
