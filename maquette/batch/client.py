@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -153,14 +152,14 @@ class Server:
         try:
             self._check(response, "/view")
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+            part = target.with_name(f".part-{uuid.uuid4().hex[:12]}")
             try:
-                with os.fdopen(handle, "wb") as out:
+                with part.open("xb") as out:
                     facts = self._stream(response, out)
-                check_file(Path(name), file.filename)
-                Path(name).replace(target)
+                check_file(part, file.filename)
+                part.replace(target)
             except BaseException:
-                Path(name).unlink(missing_ok=True)
+                part.unlink(missing_ok=True)
                 raise
         except BaseException:
             response.close()  # half an answer may be left in it: not to be used again

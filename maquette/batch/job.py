@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -220,9 +219,8 @@ class Job:
         if not files:
             raise BadInputError("the prompt succeeded but saved no file: end the workflow in a Save node")
         self.stage = "download"
-        work = self.plan.output / ".work"
-        work.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=work, prefix=f"{row.key[:8]}-"))
+        folder = self.plan.output / ".work" / f"{row.key[:8]}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
         try:
             facts = self._fetch_all(files, folder)
             facts += self._sheet(entry, folder)

@@ -11,8 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -33,11 +31,9 @@ def write_page(output: Path, ledger: Ledger) -> Path:
     # "<" cannot close the script tag, and U+2028/9 cannot end a line of script
     text = json.dumps(data).replace("<", "\\u003c")
     page = TEMPLATE.read_text(encoding="utf-8").replace("/*DATA*/null", text)
-    handle, name = tempfile.mkstemp(dir=output, prefix=".index-")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(page)
-    target = output / "index.html"
-    Path(name).replace(target)
+    part, target = output / ".index.part", output / "index.html"
+    part.write_text(page, encoding="utf-8")
+    part.replace(target)
     used = {str(item["model"]).removeprefix(".page/") for item in items}
     for script in (output / ".page").glob("*"):
         if script.name not in used:  # of a result that was made again

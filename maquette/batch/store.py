@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -55,10 +54,9 @@ class Store:
         """Store a finished item's folder; the name it got: that of another item's result is not taken. The marker goes
         last: what has it is whole."""
         if self._fs is None:
-            work = Path(self.url) / ".incoming"
-            work.mkdir(parents=True, exist_ok=True)
-            copy = Path(tempfile.mkdtemp(dir=work))
-            shutil.copytree(folder, copy, dirs_exist_ok=True)
+            copy = Path(self.url) / ".incoming" / uuid.uuid4().hex
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(folder, copy)
             return put_in_place(copy, Path(self.url) / name)[0].name
         ours, place, count = _key(json.loads((folder / MARKER).read_text(encoding="utf-8"))), name, 1
         while self._owner(place) not in (ours, None):

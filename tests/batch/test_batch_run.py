@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -61,6 +62,18 @@ def test_a_folder_becomes_meshes_a_journal_and_a_page(
     page = (out / "index.html").read_text()
     assert "thing0004" in page
     assert not list(out.glob(".work/*"))
+
+
+def test_others_may_read_the_results_as_the_users_mask_says(
+    pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy
+) -> None:
+    old = os.umask(0o022)
+    try:
+        assert run(pictures(1), tmp_path / "out", workflow, server) == 0
+    finally:
+        os.umask(old)
+    for path in (tmp_path / "out" / "index.html", tmp_path / "out" / "thing0000", *tmp_path.glob("out/thing0000/*")):
+        assert path.stat().st_mode & 0o044 == 0o044, path
 
 
 def test_a_second_run_skips_and_a_deleted_result_is_made_again(
