@@ -51,6 +51,7 @@ class UnwrapMesh(io.ComfyNode):
                 advanced(
                     io.Float.Input,
                     "minutes",
+                    optional=True,
                     default=5.0,
                     min=0.5,
                     max=120.0,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 _BLOCK = 1 << 17
+_SOFT = 1024
 _FAR = 0.3
 """Median distance of the finer mesh, as a share of the size, from which it is another object or elsewhere."""
 _DIRECTIONS, _SHADOW_MAP, _SHADOW_BIAS = 64, 256, 0.016
@@ -97,7 +98,20 @@ def _check_place(mesh: Mesh, surface: ClosestSurface) -> None:
 
 
 def _occlusion_map(mesh: Mesh, size: int, device: str | torch.device, progress: Progress) -> FloatArray:
-    """[size, size, 1] share of the sky that each texel sees, weighted by the cosine: 1 = open."""
+    """[size, size, 1] share of the sky that each texel sees, weighted by the cosine: 1 = open.
+
+    The shadow maps tell nothing finer than ``_SOFT`` texels a side, so a larger map is that one, enlarged.
+    """
+    import torch
+
+    small = _soft_occlusion(mesh, min(size, _SOFT), device, progress)
+    if size <= _SOFT:
+        return small
+    wide = torch.nn.functional.interpolate(torch.tensor(small[None, None, ..., 0]), size=(size, size), mode="bilinear")
+    return np.asarray(wide[0, 0, ..., None])
+
+
+def _soft_occlusion(mesh: Mesh, size: int, device: str | torch.device, progress: Progress) -> FloatArray:
     sky = _Sky.over(mesh, device, progress.part(0.0, 0.3))
     out, used = np.zeros((size, size, 1), np.float32), np.zeros((size, size), bool)
     surface = np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1)
