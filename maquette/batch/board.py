@@ -101,6 +101,18 @@ return out
 _SENT = "if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end"
 
 
+# Open, and neither under way nor put off: if no message names them any more, nobody will ever do them.
+_STRAYS = """
+local jobs, leases, later = unpack(KEYS)
+local out = {}
+for _, key in ipairs(ARGV) do
+  if redis.call('HEXISTS', jobs, key) == 1 and not redis.call('ZSCORE', leases, key)
+    and not redis.call('ZSCORE', later, key) then out[#out + 1] = key end
+end
+return out
+"""
+
+
 def connect(url: str) -> Any:
     """A Redis client that waits for a Redis that restarts. Raises MissingError without the ``queue`` extra, or when no
     Redis answers there now."""
@@ -154,7 +166,15 @@ class Board:
         self.redis = connect(url)
         self._app = make_app(broker or url)
         self._counts_messages = not broker or broker == url
-        scripts = {"claim": _CLAIM, "renew": _RENEW, "again": _AGAIN, "finish": _FINISH, "sweep": _SWEEP, "sent": _SENT}
+        scripts = {"strays": _STRAYS}
+        scripts |= {
+            "claim": _CLAIM,
+            "renew": _RENEW,
+            "again": _AGAIN,
+            "finish": _FINISH,
+            "sweep": _SWEEP,
+            "sent": _SENT,
+        }
         self._scripts = {name: self.redis.register_script(text) for name, text in scripts.items()}
 
     def _run(self, script: str, keys: list[str], *values: Any) -> Any:
@@ -223,11 +243,21 @@ class Board:
             0
         ]
         for key in keys:
-            job = self.job(key)
-            if job is not None:
-                self._send(job)
+            self.resend(key)
             self._run("sent", [_LATER], key, till)
         return list(keys)
+
+    def strays(self, queues: Collection[str], waiting: Collection[str]) -> set[str]:
+        """Those of ``waiting`` that no message may name any more: a Redis or a worker that is killed can take a message
+        along before its job was claimed. Looked for only when the queues are empty: else they may just wait there."""
+        empty = not any(self.lengths(list(queues)).values()) if self._counts_messages else not self.redis.zcard(_LEASES)
+        return set(self._run("strays", [_JOBS, _LEASES, _LATER], *list(waiting)[:1000])) if empty else set()
+
+    def resend(self, key: str) -> None:
+        """Send a message again; once too often is harmless."""
+        job = self.job(key)
+        if job is not None:
+            self._send(job)
 
     def lengths(self, queues: list[str]) -> dict[str, int]:
         """Messages that wait, per queue; empty where the broker is not this Redis."""

@@ -12,6 +12,8 @@ from .ledger import Ledger
 from .store import Store
 from .workflow import Graph
 
+STRAY_SECONDS = 10.0
+"""Between two looks for jobs whose message was lost."""
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -41,6 +43,8 @@ def run_remote(
             waiting[key] = item
             if board.submit({**_job(key, item, graph, store), "gate": gate}):
                 tell("start", {"name": item.name, "key": key, "server": f"queue {queue_of(item)}", "attempt": 1})
+    strays: set[str] = set()
+    look = time.monotonic() + STRAY_SECONDS
     while waiting and not stop():
         results = board.results(waiting)
         for key, result in results.items():
@@ -48,6 +52,11 @@ def run_remote(
         if results:
             board.forget(results)
         board.sweep()
+        if waiting and time.monotonic() > look:
+            found = board.strays({queue_of(item) for item in waiting.values()}, waiting)
+            for key in found & strays:  # seen twice: not just on its way from the queue to a worker
+                board.resend(key)
+            strays, look = found - strays, time.monotonic() + STRAY_SECONDS
         if waiting:
             time.sleep(pause)
 

@@ -82,7 +82,15 @@ class Worker:
         health = serve_health(self.health, self.settings.health_host, self.settings.health_port)
         where = f"http://{self.settings.health_host}:{health.server_port}/"
         say(f"{self.name} takes {', '.join(self.settings.queues)} for {self.server.url}; its health: {where}")
-        arguments = ["--quiet", "worker", "--pool=solo", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+        arguments = [
+            "--quiet",
+            "worker",
+            "--pool=solo",
+            "--concurrency=1",
+            "--loglevel=WARNING",
+            "--without-gossip",
+            "--without-mingle",
+        ]
         try:
             with self.ears, _every(LEASE_SECONDS / 4, self._sweep):
                 app.worker_main([*arguments, "-Q", ",".join(self.settings.queues), "-n", f"{self.name}@%h"])

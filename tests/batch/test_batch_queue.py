@@ -236,6 +236,37 @@ def test_the_messages_may_go_another_way_than_redis_and_results_to_any_store(
     assert not list(out.glob("*/*.glb"))
 
 
+def test_a_job_whose_message_was_lost_is_sent_again(
+    pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a Redis is killed while it hands a message to a worker: the submitter notices, and all is done once."""
+    monkeypatch.setattr("maquette.batch.remote.STRAY_SECONDS", 0.5)
+    out, source, client = tmp_path / "out", pictures(3), redis.Redis.from_url(broker.url)
+
+    def lose_one() -> None:
+        wait_for(lambda: client.llen("default") == 3)
+        client.lpop("default")
+
+    thief = threading.Thread(target=lose_one)
+    thief.start()
+    with FakeComfy() as server:
+
+        def work() -> None:
+            thief.join()
+            with working(broker, server):
+                done.wait(60)
+
+        done = threading.Event()
+        worker = threading.Thread(target=work)
+        worker.start()
+        assert run(source, out, workflow, more=("--broker", broker.url)) == 0
+        done.set()
+        worker.join()
+        assert sorted(server.executions.values()) == [1] * 3
+    assert_complete(out, 3)
+    assert_nothing_open(broker)
+
+
 def test_messages_go_through_sqs(pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis, aws: str) -> None:
     """Celery's SQS transport with real workers; the leases stay in Redis."""
     pytest.importorskip("pycurl", reason="NO PYCURL: SQS was not tested (pip install 'kombu[sqs]')")
