@@ -58,12 +58,13 @@ def build(
     faces = faces.to(points.device, torch.int64).reshape(-1, 3)
     if len(faces) and (int(faces.min()) < 0 or int(faces.max()) >= len(points)):
         raise ValueError(f"a face names a vertex that is not among the {len(points)} there are")
-    corners = points.to(torch.float64)[faces]
-    if not bool(torch.isfinite(corners).all()):
+    a, b, c = points.to(torch.float64)[faces.t().contiguous()]
+    low, high = torch.minimum(torch.minimum(a, b), c), torch.maximum(torch.maximum(a, b), c)
+    if not bool(torch.isfinite(low).all() & torch.isfinite(high).all()):
         raise ValueError("the mesh holds NaN or infinite vertices; clean it first")
-    order = torch.argsort(morton(corners.mean(dim=1)), stable=True)
-    corners = corners[order]
-    low, high = _grouped(corners.amin(dim=1), LEAF), _grouped(corners.amax(dim=1), LEAF)
+    order = torch.argsort(morton(a + b + c), stable=True)
+    corners = torch.stack([a[order], b[order], c[order]], dim=1)
+    low, high = _grouped(low[order], LEAF), _grouped(high[order], LEAF)
     levels = []
     low, high = _reduced(low, high)
     while True:
