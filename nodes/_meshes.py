@@ -258,8 +258,19 @@ def _packed(mesh: Mesh) -> np.ndarray[Any, Any]:
         packed = np.ones_like(texture.base_color)
         packed[..., 1], packed[..., 2] = mesh.material.roughness, mesh.material.metallic
     if texture.occlusion is not None:
-        packed[..., 0] = texture.occlusion.reshape((*packed.shape[:2], -1))[..., 0]
+        packed[..., 0] = _resized(texture.occlusion, packed.shape[:2])
     return packed
+
+
+def _resized(occlusion: np.ndarray[Any, Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """[H, W] or [H, W, C] -> the first channel at ``shape``: a file may hold it larger than the other maps."""
+    import torch
+
+    only = np.array(occlusion.reshape((*occlusion.shape[:2], -1))[..., 0])
+    if only.shape == tuple(shape):
+        return only
+    planes = torch.from_numpy(only)[None, None]
+    return torch.nn.functional.interpolate(planes, size=tuple(shape), mode="bilinear", antialias=True)[0, 0].numpy()
 
 
 def _optional(batch: Sequence[Mesh], what: str, get: Any) -> Any:

@@ -60,6 +60,21 @@ def test_a_rich_mesh_survives_the_round_trip(part: Any, data: Any) -> None:
     assert back.material.double_sided
 
 
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("side", [4, 16])
+def test_an_occlusion_map_of_another_size_is_resized(part: Any, data: Any, packed: bool, side: int) -> None:
+    """glTF lets every map have a size of its own; core packs occlusion and metal-roughness into one."""
+    mesh = rich(data)
+    ramp = np.repeat(np.linspace(0, 1, side, dtype=np.float32)[:, None], side, axis=1)[..., None]
+    other = mesh.texture.metallic_roughness if packed else None
+    mesh = mesh.replace(texture=data.Texture(mesh.texture.base_color, other, None, ramp))
+    made = part("_meshes").core_mesh(mesh)
+    assert made.metallic_roughness.shape == (1, 8, 8, 3) and made.occlusion_in_mr
+    np.testing.assert_allclose(
+        made.metallic_roughness[0, ..., 0], np.linspace(0, 1, 8)[:, None] + np.zeros(8), atol=0.1
+    )
+
+
 def test_what_goes_out_has_cores_shapes_and_lies_on_the_cpu(part: Any, data: Any) -> None:
     """Batched tensors of core's dtypes, and every newer attribute present also on the old class."""
     made = part("_meshes").core_mesh(rich(data))
