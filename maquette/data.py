@@ -96,6 +96,17 @@ class DepthMap:
         with np.errstate(divide="ignore"):
             return np.nan_to_num(1.0 / self.depth, nan=0.0, posinf=0.0).astype(np.float32)
 
+    @property
+    def nearness(self) -> FloatArray:
+        """[H, W] linear in the disparity: the nearest point 1, the farthest 0.1, nothing 0. For the eye and as a prior:
+        linear in the depth, a far background would press all that is near into one grey."""
+        near = self.disparity
+        known = near > 0
+        if not known.any():
+            return np.zeros_like(near)
+        low, high = float(near[known].min()), float(near[known].max())
+        return np.where(known, 1 - 0.9 * (high - near) / max(high - low, 1e-12), 0).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Texture:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from comfy_api.latest import io
 
-from ..maquette.data import DepthMap, FloatArray, View
+from ..maquette.data import View
 from ..maquette.errors import BadInputError, BadViewsError
 from ._comfy import at_home, give_back, job
 from ._comfy import device as pick_device
@@ -68,7 +68,8 @@ class EstimateDepth(io.ComfyNode):
             shown = []
             for index, view in enumerate(found):
                 window = progress.part(index / len(found), (index + 1) / len(found))
-                shown.append(nearness(depth.estimate(view, method, device=on, progress=window, tiled=tiled)))
+                near = depth.estimate(view, method, device=on, progress=window, tiled=tiled).nearness
+                shown.append(np.repeat(near[..., None], 3, axis=2))
         give_back(on)
         return io.NodeOutput(image_tensor(shown))
 
@@ -85,14 +86,3 @@ def _views(views: Any, image: Any, backend: Any) -> tuple[View, ...]:
             " model that sees the whole picture (Depth Anything)"
         )
     return tuple(View(p.rgb, np.ones(p.rgb.shape[:2], np.float32), name=p.name) for p in pictures(image))
-
-
-def nearness(found: DepthMap) -> FloatArray:
-    """[H, W, 3]: the nearest point 1, the farthest 0.1, nothing 0."""
-    depth = np.asarray(found.depth)
-    known = np.isfinite(depth)
-    out = np.zeros(depth.shape, np.float32)
-    if known.any():
-        near, far = float(depth[known].min()), float(depth[known].max())
-        out[known] = 1.0 - 0.9 * (depth[known] - near) / max(far - near, 1e-6)
-    return np.repeat(out[..., None], 3, axis=2)

@@ -12,7 +12,7 @@ from ._pictures import checked_output, write_grey
 from ._terminal import print_json, progress_bar, say
 
 if TYPE_CHECKING:
-    from ..data import FloatArray, View
+    from ..data import View
     from ..image import Picture
     from ..progress import Progress
 
@@ -50,23 +50,14 @@ def run(options: argparse.Namespace) -> int:
         found = depth.estimate(
             view, module.SPEC.name, device=device, progress=progress.part(0.4, 1), tiled=options.tiled
         )
-    near = found.disparity
-    write_grey(options.output, near if options.output.suffix.lower() == ".npy" else shown(near))
+    near = found.disparity if options.output.suffix.lower() == ".npy" else found.nearness
+    write_grey(options.output, near)
     facts = {"backend": module.SPEC.name, "metric": found.metric, "size": list(near.shape), "file": str(options.output)}
     if options.json:
         print_json(facts)
     else:
         say(f"{module.SPEC.name}  {options.output}")
     return 0
-
-
-def shown(near: FloatArray) -> FloatArray:
-    """[H, W] for the eye only: the nearest 1, the farthest 0.1, nothing 0."""
-    known = near > 0
-    if not known.any():
-        return np.zeros_like(near)
-    low, high = float(near[known].min()), float(near[known].max())
-    return np.where(known, 0.1 + 0.9 * (near - low) / max(high - low, 1e-12), 0).astype(np.float32)
 
 
 def _view(picture: Picture, module: Any, method: str, device: str, progress: Progress) -> View:

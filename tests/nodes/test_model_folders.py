@@ -140,6 +140,9 @@ def test_estimate_depth_takes_a_whole_picture_for_a_model_that_sees_all_of_it(
     near = node("MaquetteEstimateDepth").execute(image=image, method="auto").args[0]
     assert near.shape == image.shape
     assert torch.allclose(near[0].flatten(0, 1).argmax(0), image[0, ..., 0].argmax()[None].expand(3))
+    red = image[0, ..., 0]
+    linear = 0.1 + 0.9 * (red - red.min()) / (red.max() - red.min())  # in the disparity, as the model gave it
+    assert torch.allclose(near[0], linear[..., None].expand(-1, -1, 3), atol=1e-4)
 
 
 @pytest.mark.parametrize(("gigabytes", "helper"), [(4, "cpu"), (8, "cuda")])

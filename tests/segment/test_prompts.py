@@ -11,6 +11,7 @@ from depth_scenes import make, outline, overlap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maquette.data import DepthMap
 from maquette.errors import BadInputError
 from maquette.segment.prompts import Prompts, agreement, prompts, prompts_for_mask, prompts_for_prior, spread_points
 
@@ -143,6 +144,19 @@ def test_a_rough_mask_is_taken_as_it_is_and_depth_as_depth() -> None:
     assert overlap(prompts_for_prior(disparity / disparity.max()).box, truth) > 0.9
     with pytest.raises(BadInputError, match="empty"):
         prompts_for_mask(np.zeros((64, 64), bool))
+
+
+def test_depth_with_a_far_background_points_where_its_disparity_does() -> None:
+    """Estimate Depth -> Segment: a sky a hundred times as far away leaves the subject and what lies behind it apart."""
+    y, x = np.mgrid[:240, :320].astype(np.float64)
+    truth = (x - 130) ** 2 + (y - 130) ** 2 < 45**2
+    behind = (x - 220) ** 2 + (y - 110) ** 2 < 50**2
+    floor = np.maximum((y - 100) / 240, 0.01)  # Depth Anything's answer is floored at 1 % of its nearest
+    disparity = np.where(truth, 1.0, np.where(behind, 0.5, floor)).astype(np.float32)
+    prior = DepthMap(1 / disparity).nearness
+    assert prior.min() == pytest.approx(0.1) and prior.max() == pytest.approx(1.0)
+    assert overlap(prompts_for_prior(prior).box, truth) > 0.95
+    assert DepthMap(np.full((4, 4), np.nan, np.float32)).nearness.max() == 0
 
 
 def test_agreement_prefers_the_mask_that_follows_region_prompts_and_edges() -> None:
