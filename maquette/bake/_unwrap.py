@@ -18,6 +18,7 @@ from ..child import run_child
 from ..data import Mesh
 from ..errors import BadInputError, BadMeshError, StageTimeoutError, WorkerDiedError
 from ..geometry.normals import face_normals, vertex_normals
+from ..geometry.welding import weld_equal
 from ..log import log
 from ..progress import Progress, silent
 
@@ -79,12 +80,32 @@ def unwrap_with_map(
     progress = progress or silent()
     notes: tuple[str, ...] = ()
     if method == "fast":
-        from ._fast import fast_layout
-
-        answer = fast_layout(_unit_size(mesh), mesh.faces, size, padding(size), _limited(progress, limit))
+        answer = _fast(mesh, size, _limited(progress, limit))
     else:
         answer, notes = _xatlas(mesh, size, limit, progress)
     return _built(mesh, answer, size, notes)
+
+
+def _fast(mesh: Mesh, size: int, progress: Progress) -> dict[str, npt.NDArray[Any]]:
+    """What ``fast_layout`` says. The triangles of an STL share places, not vertices, so vertices at one place count as
+    one where that joins more faces: it joins fewer where two skins lie on each other."""
+    from ._fast import fast_layout
+    from ._fast.charts import adjacency
+
+    first, group = weld_equal(mesh.vertices)
+    faces = mesh.faces.astype(np.int64)
+    welded = first[group][faces]
+    joins = len(first) < len(mesh.vertices) and len(adjacency(welded)[0]) > len(adjacency(faces)[0])
+    answer = fast_layout(_unit_size(mesh), welded if joins else faces, size, padding(size), progress)
+    return _by_corner(answer, faces) if joins else answer
+
+
+def _by_corner(answer: dict[str, npt.NDArray[Any]], faces: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """The layout of a welded mesh for its own ``faces`` [F, 3]: a vertex for every (vertex laid out, own vertex)."""
+    span = int(faces.max()) + 1
+    key, index = np.unique((answer["faces"] * span + faces).reshape(-1), return_inverse=True)
+    found = {"source": key % span, "faces": index.reshape(-1, 3), "pixels": answer["pixels"][key // span]}
+    return {**answer, **found}
 
 
 def _xatlas(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Mesh, MeshReport
+from ..geometry.welding import weld_equal
 from ..progress import Progress, silent
 from .topology import (
     Bools,
@@ -21,7 +22,6 @@ from .topology import (
     find_edges,
     flat_faces,
     signed_volumes,
-    weld_equal,
 )
 
 SAMPLED_FACES = 20_000

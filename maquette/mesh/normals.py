@@ -6,8 +6,8 @@ import numpy as np
 
 from ..data import FloatArray, Mesh
 from ..errors import BadMeshError
+from ..geometry.welding import weld_equal
 from .surface import vertex_normals
-from .topology import weld_equal
 
 
 def smooth_normals(mesh: Mesh) -> Mesh:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data import Mesh
 from ..errors import BadMeshError
+from ..geometry.welding import weld_equal
 from .surface import Surface, table_of
 from .topology import (
     Bools,
@@ -17,7 +18,6 @@ from .topology import (
     label_groups,
     touching,
     volumes_and_areas,
-    weld_equal,
 )
 
 WELD = 1e-6

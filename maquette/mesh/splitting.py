@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..geometry.welding import weld_equal
 from .surface import Surface
-from .topology import COLLINEAR, Edges, Floats, Ints, compacted, face_crosses, fans, weld_equal
+from .topology import COLLINEAR, Edges, Floats, Ints, compacted, face_crosses, fans
 
 _LEAST, _MOST = 16 * COLLINEAR, 1e-4
 """How far a fan moves away from the vertex it shared: shares of the mesh's size."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import Mesh
+from ..geometry.welding import weld_equal
 from .topology import (
     Bools,
     Edges,
@@ -25,7 +26,6 @@ from .topology import (
     face_crosses,
     find_edges,
     magnitude,
-    weld_equal,
 )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..geometry.welding import weld_equal
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, compacted, signed_volumes, weld_equal
+from .topology import Bools, Floats, Ints, compacted, signed_volumes
 
 _MANY = 200
 

@@ -53,6 +53,33 @@ def test_the_surface_is_the_same_and_the_layout_does_not_overlap(method: str) ->
     assert done.charts >= 1
 
 
+def unshared(mesh: Mesh) -> Mesh:
+    """As an STL holds it: three vertices per face, here each with a colour of its own."""
+    corners = mesh.vertices[mesh.faces].reshape(-1, 3)
+    colors = np.random.default_rng(0).random(corners.shape)
+    return Mesh(corners, np.arange(len(corners)).reshape(-1, 3), vertex_colors=colors)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_vertices_that_only_share_their_place_are_laid_out_as_one(method: str) -> None:
+    shared, mesh = ball(), unshared(ball())
+    done, whole = (unwrap_with_map(item, size=512, method=method) for item in (mesh, shared))
+    assert done.charts == whole.charts
+    assert done.utilisation == pytest.approx(whole.utilisation, rel=0.05)
+    np.testing.assert_array_equal(done.source[done.mesh.faces], mesh.faces)
+    assert done.mesh.vertex_colors is not None and mesh.vertex_colors is not None
+    np.testing.assert_array_equal(done.mesh.vertex_colors, mesh.vertex_colors[done.source])
+    assert twice_covered(done.mesh) == 0
+
+
+def test_two_skins_on_each_other_keep_their_charts() -> None:
+    """Outside and inside of a double-sided surface lie at the same places; each stays in one piece."""
+    one = ball()
+    both = Mesh(np.tile(one.vertices, (2, 1)), np.concatenate([one.faces, one.faces[:, ::-1] + len(one.vertices)]))
+    alone, pair = unwrap_with_map(one, size=512), unwrap_with_map(both, size=512)
+    assert pair.charts <= 2.5 * alone.charts
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_face_has_area_in_the_layout_in_proportion(method: str) -> None:
     out = unwrap(ball(), size=512, method=method)
