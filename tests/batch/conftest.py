@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,6 +27,14 @@ def png(number: int) -> bytes:
     pixel = zlib.compress(b"\0" + struct.pack(">I", number)[1:])
     head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixel) + chunk(b"IEND", b"")
+
+
+def wait_for(truth: Callable[[], bool], seconds: float = 30) -> None:
+    """Until ``truth`` holds; fails after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not truth():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
 
 
 @pytest.fixture

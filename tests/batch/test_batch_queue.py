@@ -12,16 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 import pytest
+from conftest import wait_for
+from endpoints import ask, receiver
 from fake_server import FakeComfy, Faults
 from redis_server import Redis, free_port
 from test_batch_run import ROOT, assert_complete, run, states
@@ -345,35 +344,6 @@ def assert_nothing_open(broker: Redis) -> None:
     assert client.zcard("maquette:leases") == client.zcard("maquette:later") == client.llen("maquette:dead") == 0
 
 
-def ask(port: int) -> dict[str, Any]:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        return dict(json.load(opener.open(f"http://127.0.0.1:{port}/")))
-    except urllib.error.HTTPError as error:
-        assert error.code == 503
-        return dict(json.load(error))
-
-
-@contextlib.contextmanager
-def receiver(fail_first: int) -> Iterator[tuple[str, list[tuple[bytes, str]]]]:
-    """A web hook's other end: (address, what came as (body, signature)); the first calls are answered with 500."""
-    got: list[tuple[bytes, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((body, self.headers["X-Maquette-Signature"]))
-            self.send_response(500 if len(got) <= fail_first else 204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None: ...
-
-    http = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}/", got
-    http.shutdown()
-
-
 def folder_app(folder: Path) -> Callable[[str], Any]:
     """``make_app`` whose messages lie in files."""
     from maquette.batch.board import make_app
@@ -413,10 +383,3 @@ def worker_thread(broker: Redis, broker_url: str, server: FakeComfy) -> Iterator
         over.set()
         thread.join()
         worker.ledger.close()
-
-
-def wait_for(truth: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not truth():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
