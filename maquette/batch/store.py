@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
 import json
+import os
 import shutil
+import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInputError, MissingError
+from ..errors import BadInputError, MaquetteError, MissingError
 from .items import MARKER
 from .job import put_in_place
+
+_FAULTS = {
+    "aiohttp": ("ClientError",),
+    "azure.core.exceptions": ("AzureError",),
+    "botocore.exceptions": ("BotoCoreError", "ClientError"),
+    "google.auth.exceptions": ("GoogleAuthError",),
+    "requests": ("RequestException",),
+}
+"""What the libraries behind fsspec raise beside OSError."""
+
+
+class StoreError(MaquetteError):
+    """The store is away, full, refuses, or has not what was asked for."""
 
 
 class Store:
     """``Store("/shared/out")`` or ``Store("s3://bucket/out")``. Names inside are relative and made by us alone.
 
-    Raises MissingError when the address needs a package that is not there.
+    Raises MissingError when the address needs a package that is not there; every call StoreError.
     """
 
     def __init__(self, url: str) -> None:
@@ -32,6 +51,10 @@ class Store:
 
     def put(self, source: Path, name: str) -> None:
         """Store a file once; an equal name is equal content (names are hashes)."""
+        with self._named_faults():
+            self._put(source, name)
+
+    def _put(self, source: Path, name: str) -> None:
         if self._fs is not None:
             if not self._fs.exists(f"{self._root}/{name}"):
                 self._upload(source, name)
@@ -44,28 +67,41 @@ class Store:
             part.replace(target)
 
     def get(self, name: str, target: Path) -> None:
-        """Fetch a file. Raises OSError when it is not there."""
-        if self._fs is not None:
-            self._fs.get_file(f"{self._root}/{name}", str(target))
-        else:
-            shutil.copyfile(Path(self.url) / name, target)
+        """Fetch a file."""
+        with self._named_faults():
+            if self._fs is not None:
+                self._fs.get_file(f"{self._root}/{name}", str(target))
+            else:
+                shutil.copyfile(Path(self.url) / name, target)
 
     def put_folder(self, folder: Path, name: str) -> str:
         """Store a finished item's folder; the name it got: that of another item's result is not taken. The marker goes
         last: what has it is whole."""
-        if self._fs is None:
-            copy = Path(self.url) / ".incoming" / uuid.uuid4().hex
-            copy.parent.mkdir(parents=True, exist_ok=True)
+        ours = _key((folder / MARKER).read_bytes())
+        with self._named_faults():
+            if self._fs is None:
+                return self._move_in(folder, name, ours)
+            place = next(place for place in _names(name) if self._owner(place) in (ours, None))
+            for path in sorted(folder.iterdir(), key=lambda p: p.name == MARKER):
+                self._upload(path, f"{place}/{path.name}")
+            self._tidy(place, {path.name for path in folder.iterdir()})
+            return place
+
+    def _move_in(self, folder: Path, name: str, ours: str) -> str:
+        copy = Path(self.url) / ".incoming" / uuid.uuid4().hex
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
             shutil.copytree(folder, copy)
-            return put_in_place(copy, Path(self.url) / name)[0].name
-        ours, place, count = _key(json.loads((folder / MARKER).read_text(encoding="utf-8"))), name, 1
-        while self._owner(place) not in (ours, None):
-            count += 1
-            place = f"{name}_{count}"
-        for path in sorted(folder.iterdir(), key=lambda p: p.name == MARKER):
-            self._upload(path, f"{place}/{path.name}")
-        self._tidy(place, {path.name for path in folder.iterdir()})
-        return place
+            for place in _names(name):
+                target = Path(self.url) / place
+                if os.path.lexists(target):
+                    if not target.is_symlink() and self._owner(place) == ours:
+                        return put_in_place(copy, target)[0].name
+                elif _renamed(copy, target):
+                    return place
+            raise AssertionError("the names have no end")
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
 
     def _tidy(self, place: str, kept: set[str]) -> None:
         """Remove what an earlier result of the same item left."""
@@ -78,8 +114,9 @@ class Store:
         """Bytes of every file of an address, by name: what is really there."""
         if self._fs is None:
             raise BadInputError("a folder is looked at file by file")
-        self._fs.invalidate_cache()
-        found = self._fs.find(self._root, detail=True)
+        with self._named_faults():
+            self._fs.invalidate_cache()
+            found = self._fs.find(self._root, detail=True)
         head = len(self._fs._strip_protocol(self._root).rstrip("/")) + 1
         return {name[head:]: int(facts["size"]) for name, facts in found.items()}
 
@@ -92,15 +129,53 @@ class Store:
             self._fs.put_file(str(source), target)
 
     def _owner(self, name: str) -> str | None:
-        """Key of the item whose result lies there."""
+        """Key of the item whose result lies there; "" for what cannot be told, None where no marker is."""
         try:
-            return _key(json.loads(self._fs.cat_file(f"{self._root}/{name}/{MARKER}")))
-        except FileNotFoundError:
+            if self._fs is None:
+                return _key((Path(self.url) / name / MARKER).read_bytes())
+            return _key(self._fs.cat_file(f"{self._root}/{name}/{MARKER}"))
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
+    @contextlib.contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except _known_faults() as error:
+            raise StoreError(f"the store '{self.url}' fails ({type(error).__name__}: {error})") from error
 
-def _key(marker: Any) -> str:
-    return str(marker.get("key")) if isinstance(marker, dict) else ""
+
+def _known_faults() -> tuple[type[Exception], ...]:
+    there = [(sys.modules[module], names) for module, names in _FAULTS.items() if module in sys.modules]
+    return (OSError, asyncio.TimeoutError, *(getattr(module, name) for module, names in there for name in names))
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    count = 1
+    while True:
+        count += 1
+        yield f"{name}_{count}"
+
+
+def _renamed(folder: Path, target: Path) -> bool:
+    """False when another was quicker to put a folder there."""
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EACCES) or not target.exists():
+            raise
+        return False
+    return True
+
+
+def _key(marker: bytes) -> str:
+    """The key in a marker's text, "" when there is none to read."""
+    try:
+        found = json.loads(marker)
+    except ValueError:
+        return ""
+    return str(found.get("key") or "") if isinstance(found, dict) else ""
 
 
 def _open(url: str) -> tuple[Any, str]:

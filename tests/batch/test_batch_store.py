@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maquette.batch.items import MARKER
-from maquette.batch.store import Store
+from maquette.batch.store import Store, StoreError
 from maquette.errors import BadInputError, MissingError
 
 pytest.importorskip("fsspec", reason="NO FSSPEC: addresses such as s3:// were not tested (pip install fsspec)")
@@ -42,7 +42,7 @@ def test_a_picture_is_stored_once_and_comes_back(store: Store, tmp_path: Path) -
     store.put(picture, ".inputs/abc.png")  # names are hashes: the first stays
     store.get(".inputs/abc.png", back)
     assert back.read_bytes() == b"one"
-    with pytest.raises(OSError):
+    with pytest.raises(StoreError, match="the store"):
         store.get(".inputs/gone.png", back)
 
 
@@ -52,15 +52,28 @@ def test_a_result_made_again_takes_its_own_place(store: Store, tmp_path: Path) -
     assert store.put_folder(result(tmp_path / "2", "k1", a=b"new"), "thing ü") == "thing ü"
     store.get("thing ü/a.glb", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"new"
-    with pytest.raises(OSError):
+    with pytest.raises(StoreError):
         store.get("thing ü/b.glb", tmp_path / "b")
-    if store.remote:
-        assert store.put_folder(result(tmp_path / "3", "k2", a=b"other"), "thing ü") == "thing ü_2"
-        sizes = store.sizes()
-        assert {name: size for name, size in sizes.items() if name.endswith(".glb")} == {
-            "thing ü/a.glb": 3,
-            "thing ü_2/a.glb": 5,
-        }
+    assert store.put_folder(result(tmp_path / "3", "k2", a=b"other"), "thing ü") == "thing ü_2"
+    store.put(tmp_path / "a", f"torn/{MARKER}")  # no JSON: somebody else's, for all we know
+    assert store.put_folder(result(tmp_path / "4", "k3", a=b"third"), "torn") == "torn_2"
+    for name, data in {"thing ü": b"new", "thing ü_2": b"other", "torn_2": b"third"}.items():
+        store.get(f"{name}/a.glb", tmp_path / "a")
+        assert (tmp_path / "a").read_bytes() == data
+
+
+def test_a_store_that_is_away_says_so(tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's own errors (here: no credentials) come as ours; a folder that cannot be written as well."""
+    s3fs = pytest.importorskip("s3fs", reason="NO S3FS: S3 was not tested (pip install s3fs)")
+    s3fs.S3FileSystem.clear_instance_cache()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    (tmp_path / "file").write_bytes(b"")
+    for url in ("s3://bucket/out", str(tmp_path / "file")):
+        with pytest.raises(StoreError, match="fails"):
+            Store(url).put_folder(result(tmp_path / uuid.uuid4().hex, "k"), "thing")
 
 
 def test_addresses_that_cannot_be_used_are_named() -> None:
