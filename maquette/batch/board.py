@@ -1,5 +1,6 @@
 """What all machines of a queue share, in Redis: jobs, leases, attempts, results, dead letters.
 
+A job is an item, where its result goes and the gate it must pass: two submitters that differ in one of them have two.
 Celery carries the messages; it redelivers a killed worker's job only after its visibility timeout (measured: 101 s
 after the start with one of 30 s). So every job under way has a lease here, renewed while its worker lives; one whose
 lease ran out is sent again by whoever looks next. A message only names a job: a second delivery of it ends at once, so
@@ -10,6 +11,7 @@ Each step is one Lua script: Redis runs it whole or not at all, by its own clock
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -42,13 +44,18 @@ redis.call('HSET', owners, key, owner)
 return redis.call('HINCRBY', attempts, key, 1)
 """
 )
+# A job without an owner was swept while its worker could not say that it lives: that worker may take it back, unless
+# another was quicker. One that was given back belongs to '': nobody takes that back.
 _RENEW = (
     _NOW
     + """
-local leases, owners = unpack(KEYS)
+local jobs, leases, owners = unpack(KEYS)
 local key, owner, lease = unpack(ARGV)
-if redis.call('HGET', owners, key) ~= owner then return 0 end
-redis.call('ZADD', leases, 'XX', now + lease, key)
+if redis.call('HEXISTS', jobs, key) == 0 then return 0 end
+local has = redis.call('HGET', owners, key)
+if has and has ~= owner then return 0 end
+redis.call('ZADD', leases, now + lease, key)
+redis.call('HSET', owners, key, owner)
 return 1
 """
 )
@@ -63,7 +70,20 @@ if till and tonumber(till) > now and redis.call('HGET', owners, key) ~= owner th
 redis.call('HSET', jobs, key, job)
 redis.call('ZADD', later, now + wait, key)
 redis.call('ZREM', leases, key)
-redis.call('HDEL', owners, key)
+redis.call('HSET', owners, key, '')
+return 1
+"""
+)
+# By a worker that never had it. What waits in `later` already keeps its time but for 1 ms: whoever is sending it now
+# must not strike it off, since that message may be the one that found no room.
+_NO_ROOM = (
+    _NOW
+    + """
+local jobs, leases, later = unpack(KEYS)
+local key, wait = unpack(ARGV)
+local till = redis.call('ZSCORE', leases, key)
+if redis.call('HEXISTS', jobs, key) == 0 or till and tonumber(till) > now then return 0 end
+if redis.call('ZADD', later, 'NX', now + wait, key) == 0 then redis.call('ZINCRBY', later, 1, key) end
 return 1
 """
 )
@@ -99,8 +119,6 @@ return out
 )
 # Not what has been put off anew in the meantime.
 _SENT = "if redis.call('ZSCORE', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('ZREM', KEYS[1], ARGV[1]) end"
-
-
 # Open, and neither under way nor put off: if no message names them any more, nobody will ever do them.
 _STRAYS = """
 local jobs, leases, later = unpack(KEYS)
@@ -111,11 +129,29 @@ for _, key in ipairs(ARGV) do
 end
 return out
 """
+# Neither open nor ended: another submitter of the same job has noted its result.
+_GONE = """
+local jobs, results = unpack(KEYS)
+local out = {}
+for _, key in ipairs(ARGV) do
+  if redis.call('HEXISTS', jobs, key) == 0 and redis.call('HEXISTS', results, key) == 0 then out[#out + 1] = key end
+end
+return out
+"""
 
 
-def connect(url: str) -> Any:
-    """A Redis client that waits for a Redis that restarts. Raises MissingError without the ``queue`` extra, or when no
-    Redis answers there now."""
+class BrokerError(MissingError):
+    """The broker could not be reached, or refuses."""
+
+
+def board_key(item_key: str, store: str, gate: str) -> str:
+    """A job's name on the board, of the item's key, the address its result goes to, and its gate in words."""
+    return hashlib.sha256(json.dumps([item_key, store, gate]).encode()).hexdigest()
+
+
+def connect(url: str, *, patient: bool = True) -> Any:
+    """A Redis client that waits for a Redis that restarts, or one that gives up within seconds. Raises MissingError
+    without the ``queue`` extra, or when no Redis answers there now."""
     try:
         import redis
         from redis.backoff import ExponentialBackoff
@@ -125,8 +161,10 @@ def connect(url: str) -> Any:
     lost = [redis.ConnectionError, redis.TimeoutError]
     try:
         redis.Redis.from_url(url, socket_connect_timeout=10).ping()
-        retry = Retry(ExponentialBackoff(cap=2, base=0.1), 30)
-        return redis.Redis.from_url(url, decode_responses=True, retry=retry, retry_on_error=lost)
+        retry = Retry(ExponentialBackoff(cap=2, base=0.1), 30 if patient else 0)
+        limit = None if patient else 2.0
+        times = {"socket_timeout": limit, "socket_connect_timeout": limit}
+        return redis.Redis.from_url(url, decode_responses=True, retry=retry, retry_on_error=lost, **times)
     except ValueError as error:
         raise BadInputError("the queue's state lives in Redis; give an address such as redis://host:6379/0") from error
     except redis.RedisError as error:
@@ -157,20 +195,21 @@ def make_app(url: str) -> Any:
 
 
 class Board:
-    """The shared state. A job is a dict with at least ``key``, ``name`` and ``queue``.
+    """The shared state. A job is a dict with at least ``key`` (see ``board_key``), ``name`` and ``queue``.
 
     ``broker``: where the messages go when not through the same Redis (any transport of Celery, for example ``sqs://``).
     """
 
     def __init__(self, url: str, broker: str = "") -> None:
-        self.redis = connect(url)
+        self.redis, self._hasty = connect(url), connect(url, patient=False)
         self._app = make_app(broker or url)
         self._counts_messages = not broker or broker == url
-        scripts = {"strays": _STRAYS}
+        scripts = {"strays": _STRAYS, "gone": _GONE}
         scripts |= {
             "claim": _CLAIM,
             "renew": _RENEW,
             "again": _AGAIN,
+            "no_room": _NO_ROOM,
             "finish": _FINISH,
             "sweep": _SWEEP,
             "sent": _SENT,
@@ -186,7 +225,17 @@ class Board:
         self._send(job)
 
     def _send(self, job: dict[str, Any]) -> None:
-        self._app.send_task(TASK, args=[job["key"]], queue=job["queue"])
+        try:
+            self._app.send_task(TASK, args=[job["key"]], queue=job["queue"])
+        except self._faults() as error:
+            raise BrokerError(f"the broker takes no message ({type(error).__name__}: {error})") from error
+
+    def _faults(self) -> tuple[type[Exception], ...]:
+        """What the transport raises when its other end is away."""
+        from kombu.exceptions import OperationalError
+
+        link = self._app.connection_for_write()
+        return (OperationalError, *link.connection_errors, *link.channel_errors)
 
     def job(self, key: str) -> dict[str, Any] | None:
         """The job as it was published last."""
@@ -207,14 +256,19 @@ class Board:
         return int(self._run("claim", keys, key, owner, int(LEASE_SECONDS * 1000)))
 
     def renew(self, key: str, owner: str) -> bool:
-        """Say that the job's worker lives; False when the job is no longer its own."""
-        return bool(self._run("renew", [_LEASES, _OWNERS], key, owner, int(LEASE_SECONDS * 1000)))
+        """Say that the job's worker lives, also when its lease ran out and nobody else has begun; False when the job is
+        no longer its own."""
+        return bool(self._run("renew", [_JOBS, _LEASES, _OWNERS], key, owner, int(LEASE_SECONDS * 1000)))
 
     def later(self, job: dict[str, Any], seconds: float, owner: str) -> bool:
         """Give a job back: it is sent again after a pause, by whoever sweeps. False, and nothing happens, when it has
         ended or another worker has its lease."""
         keys = [_JOBS, _LEASES, _OWNERS, _LATER]
         return bool(self._run("again", keys, job["key"], json.dumps(job), int(seconds * 1000), owner))
+
+    def no_room(self, key: str, seconds: float) -> bool:
+        """Have a job sent again that found no room; False, and nothing happens, when it has ended or is under way."""
+        return bool(self._run("no_room", [_JOBS, _LEASES, _LATER], key, int(seconds * 1000)))
 
     def finish(self, key: str, result: dict[str, Any]) -> bool:
         """Done or dead: a result for the submitter, and for the dead a letter. False when it had ended before."""
@@ -253,12 +307,18 @@ class Board:
         empty = not any(self.lengths(list(queues)).values()) if self._counts_messages else not self.redis.zcard(_LEASES)
         return set(self._run("strays", [_JOBS, _LEASES, _LATER], *list(waiting)[:1000])) if empty else set()
 
+    def gone(self, waiting: Collection[str]) -> list[str]:
+        """Those of ``waiting`` (of the first thousand) of which the board knows nothing: nobody will ever do them."""
+        return list(self._run("gone", [_JOBS, _RESULTS], *list(waiting)[:1000]))
+
     def resend(self, key: str) -> None:
         """Send a message again; once too often is harmless."""
         job = self.job(key)
         if job is not None:
             self._send(job)
 
-    def lengths(self, queues: list[str]) -> dict[str, int]:
-        """Messages that wait, per queue; empty where the broker is not this Redis."""
-        return {name: int(self.redis.llen(name)) for name in queues} if self._counts_messages else {}
+    def lengths(self, queues: list[str], *, patient: bool = True) -> dict[str, int]:
+        """Messages that wait, per queue; empty where the broker is not this Redis. Raises RedisError when that is away,
+        at once unless ``patient``."""
+        client = self.redis if patient else self._hasty
+        return {name: int(client.llen(name)) for name in queues} if self._counts_messages else {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from .board import QUEUE, Board
+from .board import QUEUE, Board, board_key
 from .items import Item, file_hash
 from .ledger import Ledger
 from .store import Store
@@ -15,6 +16,7 @@ from .workflow import Graph
 STRAY_SECONDS = 10.0
 """Between two looks for jobs whose message was lost."""
 Tell = Callable[[str, Mapping[str, Any]], None]
+Whole = Callable[[Sequence[Mapping[str, Any]]], bool]
 
 
 def queue_of(item: Item) -> str:
@@ -22,62 +24,92 @@ def queue_of(item: Item) -> str:
     return item.model_version or QUEUE
 
 
-def run_remote(
-    items: Sequence[Item],
-    keys: Mapping[str, str],
-    graph: Graph,
-    ledger: Ledger,
-    board: Board,
-    store: Store,
-    tell: Tell,
-    stop: Callable[[], bool] = lambda: False,
-    gate: str = "",
-    pause: float = 0.5,
-) -> None:
-    """Submit every open item, note results until all are there or ``stop()``; what is submitted stays queued."""
-    waiting = {}
-    open_keys = ledger.open_keys()
-    for item in items:
-        key = keys[item.name]
-        if key in open_keys:
-            waiting[key] = item
-            if board.submit({**_job(key, item, graph, store), "gate": gate}):
-                tell("start", {"name": item.name, "key": key, "server": f"queue {queue_of(item)}", "attempt": 1})
-    strays: set[str] = set()
-    look = time.monotonic() + STRAY_SECONDS
-    while waiting and not stop():
-        results = board.results(waiting)
-        for key, result in results.items():
-            _note(key, waiting.pop(key), result, ledger, tell)
-        if results:
-            board.forget(results)
-        board.sweep()
-        if waiting and time.monotonic() > look:
-            found = board.strays({queue_of(item) for item in waiting.values()}, waiting)
-            for key in found & strays:  # seen twice: not just on its way from the queue to a worker
-                board.resend(key)
-            strays, look = found - strays, time.monotonic() + STRAY_SECONDS
-        if waiting:
-            time.sleep(pause)
+@dataclass
+class Remote:
+    """Has the workers of a queue do the open items of a ledger. ``look()`` looks at the store once and says of a
+    result's files whether all are there; ``stop()``: the user does not want to wait any longer."""
 
+    graph: Graph
+    ledger: Ledger
+    board: Board
+    store: Store
+    tell: Tell
+    look: Callable[[], Whole]
+    stop: Callable[[], bool] = lambda: False
+    gate: str = ""
+    pause: float = 0.5
+    _waiting: dict[str, tuple[str, Item]] = field(default_factory=dict)  # board key -> ledger key, item
 
-def _job(key: str, item: Item, graph: Graph, store: Store) -> dict[str, Any]:
-    views = {}
-    for view, path in item.views.items():
-        views[view] = f".inputs/{file_hash(path)}{path.suffix.lower()}"
-        store.put(path, views[view])
-    said = [[o.node, o.input, o.value] for o in item.overrides]
-    facts = {"key": key, "name": item.name, "views": views, "graph": graph, "overrides": said, "store": store.url}
-    return {**facts, "model_version": item.model_version, "queue": queue_of(item)}
+    def run(self, items: Sequence[Item], keys: Mapping[str, str]) -> None:
+        """Submit every open item, note results until all are there or ``stop()``; what is submitted stays queued."""
+        open_keys = self.ledger.open_keys()
+        found = [(keys[item.name], item) for item in items if keys[item.name] in open_keys]
+        wanted = {board_key(key, self.store.url, self.gate): (key, item) for key, item in found}
+        self._distrust(wanted)
+        for place, (key, item) in wanted.items():
+            if self.stop():
+                return
+            self._submit(place, key, item)
+        self._wait()
 
+    def _distrust(self, wanted: Mapping[str, object]) -> None:
+        """Forget results of an earlier run whose files are not there any more."""
+        old = {place: r for place, r in self.board.results(wanted).items() if r["state"] == "done"}
+        whole = self.look() if old else None
+        gone = [place for place, result in old.items() if whole is not None and not whole(result["outputs"])]
+        if gone:
+            self.board.forget(gone)
 
-def _note(key: str, item: Item, result: Mapping[str, Any], ledger: Ledger, tell: Tell) -> None:
-    facts = {"name": item.name, "key": key, "server": result.get("server", ""), "notes": result.get("notes", [])}
-    if result["state"] == "done":
-        outputs = list(result["outputs"])
-        ledger.done(key, outputs, float(result["seconds"]), time.time())
-        ledger.replaced(key, str(outputs[0]["path"]).split("/")[0])
-        tell("done", {**facts, "seconds": result["seconds"], "outputs": outputs})
-    else:
-        ledger.dead(key, result["failure"], result["error"], time.time())
-        tell("dead", {**facts, "failure": result["failure"], "error": result["error"]})
+    def _submit(self, place: str, key: str, item: Item) -> None:
+        try:
+            views = {view: f".inputs/{file_hash(path)}{path.suffix.lower()}" for view, path in item.views.items()}
+        except OSError as error:
+            words = f"the picture '{error.filename}' cannot be read: {error.strerror or error}"
+            self._note(key, item, {"state": "dead", "failure": "input", "error": words})
+            return
+        for view, path in item.views.items():
+            self.store.put(path, views[view])
+        self._waiting[place] = (key, item)
+        if self.board.submit(self._job(place, key, item, views)):
+            self.tell("start", {"name": item.name, "key": key, "server": f"queue {queue_of(item)}", "attempt": 1})
+
+    def _job(self, place: str, key: str, item: Item, views: Mapping[str, str]) -> dict[str, Any]:
+        said = [[o.node, o.input, o.value] for o in item.overrides]
+        facts = {"key": place, "item": key, "name": item.name, "views": views, "graph": self.graph, "overrides": said}
+        facts |= {"store": self.store.url, "gate": self.gate}
+        return {**facts, "model_version": item.model_version, "queue": queue_of(item)}
+
+    def _wait(self) -> None:
+        strays: set[str] = set()
+        look = time.monotonic() + STRAY_SECONDS
+        while self._waiting and not self.stop():
+            results = self.board.results(self._waiting)
+            for place, result in results.items():
+                self._note(*self._waiting.pop(place), result)
+            if results:
+                self.board.forget(results)
+            self.board.sweep()
+            if self._waiting and time.monotonic() > look:
+                strays, look = self._find_lost(strays), time.monotonic() + STRAY_SECONDS
+            if self._waiting:
+                time.sleep(self.pause)
+
+    def _find_lost(self, before: set[str]) -> set[str]:
+        """Send again what was found without a message now and ``before``; what was found now."""
+        for place in self.board.gone(self._waiting):
+            self._submit(place, *self._waiting.pop(place))
+        found = self.board.strays({queue_of(item) for _, item in self._waiting.values()}, self._waiting)
+        for place in found & before:  # seen twice: not just on its way from the queue to a worker
+            self.board.resend(place)
+        return found - before
+
+    def _note(self, key: str, item: Item, result: Mapping[str, Any]) -> None:
+        facts = {"name": item.name, "key": key, "server": result.get("server", ""), "notes": result.get("notes", [])}
+        if result["state"] == "done":
+            outputs = list(result["outputs"])
+            self.ledger.done(key, outputs, float(result["seconds"]), time.time())
+            self.ledger.replaced(key, str(outputs[0]["path"]).split("/")[0])
+            self.tell("done", {**facts, "seconds": result["seconds"], "outputs": outputs})
+        else:
+            self.ledger.dead(key, result["failure"], result["error"], time.time())
+            self.tell("dead", {**facts, "failure": result["failure"], "error": result["error"]})

@@ -92,7 +92,8 @@ class Run:
 
     def _work_remote(self, ledger: Ledger, items: list[Item]) -> bool:
         """Have the workers of a queue do it; True when the user stopped waiting."""
-        from .remote import run_remote
+        from .board import BrokerError
+        from .remote import Remote
 
         board = self._board()
         from redis import RedisError
@@ -103,9 +104,11 @@ class Run:
             items, keys = self._enter(ledger, items)
             self._announce(ledger, keys, list)
             store, gate = self.store or Store(str(self.output.resolve())), self.options.gate
-            run_remote(items, keys, self.graph, ledger, board, store, self._tell, lambda: bool(stopped), gate)
-        except RedisError as error:
-            words = f"the queue's Redis went away ({type(error).__name__}) and did not come back"
+            ways = (self._tell, self._look, lambda: bool(stopped))
+            Remote(self.graph, ledger, board, store, *ways, gate).run(items, keys)
+        except (RedisError, BrokerError) as error:
+            away = f"the queue's Redis went away ({type(error).__name__}) and did not come back"
+            words = str(error) if isinstance(error, BrokerError) else away
             raise MissingError(f"{words}; nothing is lost: run the same command again") from error
         finally:
             signal.signal(signal.SIGINT, old)
@@ -180,12 +183,12 @@ class Run:
                 fresh[key], keys[item.name] = item, key
         self._keys |= {key: item.name for key, item in fresh.items()}
         ledger.add((key, item.name) for key, item in fresh.items())
-        there = self.store.sizes() if self.store is not None and self.store.remote else None
+        whole = self._look()
         for key, item in fresh.items():
             row = ledger.get(key)
             if row is None or row.state != "done":
                 continue
-            if row.outputs and all(self._is_whole(out, there) for out in row.outputs):
+            if whole(row.outputs):
                 self._skip(item.name, key)
             else:
                 ledger.returned(key, "its files are gone or not whole; made again")
@@ -207,6 +210,11 @@ class Run:
             return self._hashes[place]
         except OSError as error:
             return f"unreadable {path} {error.errno}"
+
+    def _look(self) -> Callable[[Sequence[Mapping[str, Any]]], bool]:
+        """Look at the store once; whether all of a result's files are there, and whole."""
+        there = self.store.sizes() if self.store is not None and self.store.remote else None
+        return lambda outputs: bool(outputs) and all(self._is_whole(out, there) for out in outputs)
 
     def _is_whole(self, out: Mapping[str, Any], there: Mapping[str, int] | None) -> bool:
         """``there``: bytes per file of a remote store; None looks in the store's or the output's folder."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import BadInputError, MaquetteError
 from ..log import log
-from .board import LEASE_SECONDS, QUEUE, TASK, Board, make_app
+from .board import LEASE_SECONDS, QUEUE, TASK, Board, BrokerError, make_app
 from .client import Server, ServerFaultError, ServerLostError
 from .cooldown import has_gpu, rest
 from .events import Listener
@@ -59,6 +59,10 @@ class WorkerSettings:
     webhook: str = ""
 
 
+class _TakenOverError(Exception):
+    """The lease ran out, and another worker has the job."""
+
+
 class Worker:
     """``Worker(settings).run()`` until SIGTERM. ``do(key)`` is one delivery of a job."""
 
@@ -72,6 +76,7 @@ class Worker:
         self.ears = Listener(self.server.socket_url, self.server.headers)
         self.current, self.last_error, self.done = "", "", 0
         self._idle_free: int | None = None  # of the GPU before the first job; 0 without one
+        self._crowded = False
         secret = os.environ.get("MAQUETTE_WEBHOOK_SECRET", "")
         self.hook = WebHook(settings.webhook, secret) if settings.webhook else None
 
@@ -109,7 +114,7 @@ class Worker:
         if job is None:
             return
         if not self._room():
-            self.board.later(job, 1.0, self.name)
+            self.board.no_room(key, 1.0)
             return
         attempt = self.board.claim(key, self.name)
         if not attempt:
@@ -122,6 +127,8 @@ class Worker:
                     self._bury(key, job, Failure("server", job.get("error") or words))
                 else:
                     self._settle(key, job, self._compute(key, job), attempt)
+        except _TakenOverError:
+            log.warning("%s is another worker's by now; its result is left to that one", job["name"])
         finally:
             self.current = ""
         if self._idle_free:
@@ -142,18 +149,30 @@ class Worker:
             free, total = self.server.vram()
             if self._idle_free is None:
                 self._idle_free = free if has_gpu(self.server) else 0
+            used = 1 - free / total if total and self._idle_free else 0.0
+            if used <= self.settings.full:
+                self._crowded = False
+                return True
+            self.last_error = f"GPU memory {used:.0%} full"
+            if not self._crowded:  # asked once: what ComfyUI keeps for later is no reason to refuse work
+                self._crowded, self._idle_free = True, None
+                self.server.free()
         except (ServerLostError, ServerFaultError) as error:
             self.last_error = str(error)
-            return False
-        return not total or not self._idle_free or 1 - free / total <= self.settings.full
+        return False
+
+    def _keep(self, key: str) -> None:
+        """Raises _TakenOverError when another worker has the lease: what it makes is not to be touched."""
+        if not self.board.renew(key, self.name):
+            raise _TakenOverError
 
     def _compute(self, key: str, job: dict[str, Any]) -> Outcome:
-        store = Store(job["store"])
         work = self.folder / key[:16]
-        self.ledger.add([(key, job["name"])])
-        row = self.ledger.get(key)
+        self.ledger.add([(job["item"], job["name"])])
+        row = self.ledger.get(job["item"])
         assert row is not None
         try:
+            store = Store(job["store"])
             item = Item(job["name"], _fetch(store, job["views"], work), _overrides(job), job.get("model_version", ""))
             plan = Plan(
                 checked(job["graph"], "the job's workflow"),
@@ -165,6 +184,7 @@ class Worker:
             runner = Job(self.server, self.ears, self.ledger, plan, lambda: False)
             outcome = runner.run(item, dataclasses.replace(row, rung=int(job.get("rung", 0))))
             if outcome.failure is None:
+                self._keep(key)
                 made = work / "out" / str(outcome.outputs[0]["path"]).split("/")[0]
                 name = store.put_folder(made, item.name)
                 files = [{**out, "path": f"{name}/{str(out['path']).split('/', 1)[1]}"} for out in outcome.outputs]
@@ -179,12 +199,13 @@ class Worker:
 
     def _settle(self, key: str, job: dict[str, Any], outcome: Outcome, attempt: int) -> None:
         failure = outcome.failure
+        self._keep(key)
         if failure is None:
             self._succeed(key, job, outcome)
             return
         self.last_error = failure.message
         if not outcome.lost:  # a prompt that failed is not to be found again; one whose server went away is
-            self.ledger.failed(key, failure.kind, failure.message, 0.0, 0)
+            self.ledger.failed(job["item"], failure.kind, failure.message, 0.0, 0)
         if failure.final or attempt > self.settings.retries:
             self._bury(key, job, failure)
             return
@@ -194,15 +215,15 @@ class Worker:
     def _succeed(self, key: str, job: dict[str, Any], outcome: Outcome) -> None:
         result = {"state": "done", "name": job["name"], "outputs": outcome.outputs, "seconds": outcome.seconds}
         first = self.board.finish(key, {**result, "notes": list(outcome.notes), "server": self.server.url})
-        self.ledger.done(key, outcome.outputs, outcome.seconds, time.time())
+        self.ledger.done(job["item"], outcome.outputs, outcome.seconds, time.time())
         self.done += 1
         if first and self.hook is not None:
-            self.hook.send("done", {**result, "key": key})
+            self.hook.send("done", {**result, "key": job["item"]})
 
     def _bury(self, key: str, job: dict[str, Any], failure: Failure) -> None:
         result = {"state": "dead", "name": job["name"], "failure": failure.kind, "error": failure.message}
         if self.board.finish(key, result) and self.hook is not None:
-            self.hook.send("dead", {**result, "key": key})
+            self.hook.send("dead", {**result, "key": job["item"]})
 
     def _sweep(self) -> None:
         for key in self.board.sweep():
@@ -210,13 +231,17 @@ class Worker:
 
     def health(self) -> dict[str, Any]:
         """What the health endpoint says: memory in bytes, messages per queue, the last error."""
+        from redis import RedisError
+
         free, total, up, waiting = 0, 0, False, {}
         try:
             free, total = self.server.vram()
             up = True
-            waiting = self.board.lengths(list(self.settings.queues))
+            waiting = self.board.lengths(list(self.settings.queues), patient=False)
         except (ServerLostError, ServerFaultError) as error:
             self.last_error = str(error)
+        except RedisError as error:
+            self.last_error = f"the queue's Redis is away ({type(error).__name__})"
         return {
             "worker": self.name,
             "server": self.server.url,
@@ -246,7 +271,7 @@ def _overrides(job: dict[str, Any]) -> tuple[Override, ...]:
 
 @contextlib.contextmanager
 def _every(seconds: float, act: Callable[[], object]) -> Iterator[None]:
-    """Do something again and again in a thread while the block runs; a Redis that is away is met with patience."""
+    """Do something again and again in a thread while the block runs; a queue that is away is met with patience."""
     from redis import RedisError
 
     over = threading.Event()
@@ -255,8 +280,8 @@ def _every(seconds: float, act: Callable[[], object]) -> Iterator[None]:
         while not over.wait(seconds):
             try:
                 act()
-            except RedisError as error:
-                log.warning("the queue's Redis is away (%s)", type(error).__name__)
+            except (RedisError, BrokerError) as error:
+                log.warning("the queue is away (%s: %s)", type(error).__name__, error)
 
     threading.Thread(target=run, daemon=True).start()
     try:

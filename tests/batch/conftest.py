@@ -16,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_server import WORKFLOW, FakeComfy
+from redis_server import Redis
 
 
 def png(number: int) -> bytes:
@@ -64,6 +65,15 @@ def server() -> Iterator[FakeComfy]:
     """One fake server."""
     with FakeComfy() as fake:
         yield fake
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis of our own."""
+    server = Redis(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

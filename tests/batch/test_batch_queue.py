@@ -35,14 +35,6 @@ if shutil.which("redis-server") is None:
 Pictures = Callable[[int], Path]
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path / "redis")
-    server.start()
-    yield server
-    server.stop()
-
-
 @contextlib.contextmanager
 def working(broker: Redis, *servers: FakeComfy, more: tuple[str, ...] = ()) -> Iterator[list[subprocess.Popen[bytes]]]:
     """A worker process per server."""
@@ -67,6 +59,9 @@ def test_jobs_over_two_workers_are_done_once_and_small_after_out_of_memory(
             assert run(source, out, workflow, more=("--broker", broker.url)) == 0
         assert sum(a.executions.values()) + sum(b.executions.values()) == 20
         assert len(a.executions) + len(b.executions) == 20
+        assert a.executions and b.executions
+        asked = [prompt["prompt"]["2"]["inputs"]["resolution"] for prompt in b.prompts]
+        assert 256 in asked and 512 in asked  # and after that, whichever of the two takes it, half
     assert_complete(out, 20)
     assert run(source, out, workflow, more=("--broker", broker.url)) == 0
     assert_nothing_open(broker)
@@ -235,16 +230,22 @@ def test_the_messages_may_go_another_way_than_redis_and_results_to_any_store(
     assert not list(out.glob("*/*.glb"))
 
 
+@pytest.mark.parametrize("what", ["message", "job"])
 def test_a_job_whose_message_was_lost_is_sent_again(
-    pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis, monkeypatch: pytest.MonkeyPatch
+    pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """As when a Redis is killed while it hands a message to a worker: the submitter notices, and all is done once."""
+    """As when a Redis is killed while it hands a message to a worker, or another submitter of the same job took its
+    result: the submitter notices, and all is done once."""
     monkeypatch.setattr("maquette.batch.remote.STRAY_SECONDS", 0.5)
     out, source, client = tmp_path / "out", pictures(3), redis.Redis.from_url(broker.url)
 
     def lose_one() -> None:
         wait_for(lambda: client.llen("default") == 3)
-        client.lpop("default")
+        if what == "message":
+            client.lpop("default")
+        else:
+            client.hdel("maquette:jobs", client.hkeys("maquette:jobs")[0])
+            wait_for(lambda: client.hlen("maquette:jobs") == 3)
 
     thief = threading.Thread(target=lose_one)
     thief.start()
@@ -266,6 +267,29 @@ def test_a_job_whose_message_was_lost_is_sent_again(
     assert_nothing_open(broker)
 
 
+def test_one_item_for_two_folders_is_two_jobs_and_an_old_result_needs_its_files(
+    pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis
+) -> None:
+    """A submitter goes away before its result is there; another wants the same item elsewhere; the first comes back
+    and finds a result on the board whose file is gone."""
+    source, first, second = pictures(1), tmp_path / "first", tmp_path / "second"
+    client, more = redis.Redis.from_url(broker.url), ("--broker", broker.url)
+    driver = start(source, first, workflow, broker)
+    wait_for(lambda: client.llen("default") == 1)
+    driver.kill()
+    driver.communicate()
+    with FakeComfy() as server, working(broker, server):
+        assert run(source, second, workflow, more=more) == 0
+        assert_complete(second, 1)
+        wait_for(lambda: client.hlen("maquette:results") == 1)
+        (file,) = first.glob("*/*.glb")
+        file.unlink()
+        assert run(source, first, workflow, more=more) == 0
+        assert sum(server.executions.values()) == 3
+    assert_complete(first, 1)
+    assert_nothing_open(broker)
+
+
 def test_messages_go_through_sqs(pictures: Pictures, workflow: Path, tmp_path: Path, broker: Redis, aws: str) -> None:
     """Celery's SQS transport with real workers; the leases stay in Redis."""
     pytest.importorskip("pycurl", reason="NO PYCURL: SQS was not tested (pip install 'kombu[sqs]')")
@@ -276,56 +300,6 @@ def test_messages_go_through_sqs(pictures: Pictures, workflow: Path, tmp_path: P
         assert sorted((a.executions + b.executions).values()) == [1] * 8
     assert_complete(out, 8)
     assert_nothing_open(broker)
-
-
-def test_a_lease_that_nobody_renews_is_swept_once(broker: Redis) -> None:
-    from maquette.batch.board import Board
-
-    def sweep() -> list[str]:
-        board.redis.delete("maquette:swept")  # as if the pause between two looks were over
-        return board.sweep()
-
-    board, job = Board(broker.url), {"key": "k", "name": "n", "queue": "q"}
-    assert board.submit(job) and not board.submit({"key": "k", "queue": "q"})
-    assert board.lengths(["q"]) == {"q": 2}  # once too often is harmless: only one delivery can claim it
-    assert board.claim("k", "me") == 1 and board.claim("k", "you") == 0
-    assert board.claim("k", "me") == 1  # the answer was lost on the way: asked again, it is the same
-    assert sweep() == [] and board.renew("k", "me") and not board.renew("k", "you")
-    board.redis.zadd("maquette:leases", {"k": 1})
-    assert board.sweep() == []  # somebody has just looked
-    assert sweep() == ["k"] and sweep() == []
-    assert not board.renew("k", "me")  # a worker that was asleep hears that the job is no longer its own
-    assert board.claim("k", "you") == 2
-    assert not board.later(job, 0, "me")  # whoever has no room for it does not take it from the one who works
-    assert board.renew("k", "you")
-    assert board.later({**job, "rung": 1}, 0, "you")
-    assert sweep() == ["k"] and board.job("k") == {**job, "rung": 1}
-    assert board.claim("k", "me") == 3
-    assert board.finish("k", {"state": "done"}) and not board.finish("k", {"state": "dead"})
-    assert board.claim("k", "me") == 0 and board.result("k") == {"state": "done"}
-    assert not board.submit(job) and sweep() == []
-    assert board.results({"k": 1, "j": 2}) == {"k": {"state": "done"}}
-    board.forget(["k"])
-    assert board.results({"k": 1}) == {}
-
-
-def test_a_job_put_off_while_it_was_being_sent_is_not_forgotten(broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweeper sends; before it can note that, a worker has claimed, failed and put the job off: that stays noted.
-    A sweeper that dies between the two leaves the job for the next."""
-    from maquette.batch.board import Board
-
-    board, job = Board(broker.url), {"key": "k", "name": "n", "queue": "q"}
-    board.publish(job)
-    board.later(job, 0, "me")
-    monkeypatch.setattr(board, "_send", lambda job: (board.claim("k", "me"), board.later(job, 60, "me")))
-    assert board.sweep() == ["k"]
-    assert board.redis.zcard("maquette:later") == 1
-    board.later(job, 0, "me")
-    monkeypatch.setattr(board, "_send", lambda job: 1 / 0)
-    board.redis.delete("maquette:swept")
-    with pytest.raises(ZeroDivisionError):
-        board.sweep()
-    assert board.redis.zcard("maquette:later") == 1
 
 
 def start(source: Path, out: Path, workflow: Path, broker: Redis, *more: str) -> subprocess.Popen[str]:
