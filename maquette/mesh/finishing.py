@@ -51,12 +51,13 @@ def finish(mesh: Mesh, *, faces: int = 0, progress: Progress | None = None, **cl
     cleaning: the options of ``clean``. Raises what ``clean`` and ``simplify`` raise.
     """
     progress = progress or silent()
-    budget = 0 < faces < len(mesh.faces)
+    budget = faces > 0
     cleaned = clean(mesh, distance=not budget, progress=progress.part(0.0, 0.4 if budget else 0.7), **cleaning)
     made, figures = cleaned.mesh, dict(cleaned.figures)
     if budget:
-        made = simplify(made, faces, progress=progress.part(0.4, 0.7))
-        figures |= {"vertices": len(made.vertices), "faces": len(made.faces)}
+        if faces < len(made.faces):  # not those of the input: a repair can make a mesh larger than it came
+            made = simplify(made, faces, progress=progress.part(0.4, 0.7))
+            figures |= {"vertices": len(made.vertices), "faces": len(made.faces)}
         figures |= distances(usable(mesh)[0], usable(made)[0])
     report = certify(made, progress=progress.part(0.7, 1.0))
     return Finished(made, report, cleaned.notes, figures)

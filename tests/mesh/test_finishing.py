@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from mesh_shapes import (
     box,
     edge_counts,
+    grid,
     is_closed_manifold,
     joined,
     moebius,
@@ -130,6 +132,19 @@ def test_the_budget_is_met_after_repair_and_measured_against_the_input() -> None
     assert small.figures["faces"] == small.report.faces
     assert small.figures["distance_mean"] > 2 * whole.figures["distance_mean"] > 0
     assert finish(mesh, faces=10**6).report.faces == whole.report.faces, "fewer than asked for is left alone"
+
+
+def test_the_budget_also_holds_where_the_repair_makes_the_mesh_larger() -> None:
+    """An open sheet of fewer faces than the budget is thickened to far more."""
+    x, y = np.meshgrid(np.linspace(-0.5, 0.5, 12), np.linspace(-0.5, 0.5, 12), indexing="ij")
+    points = np.stack([x, y, 0.3 * (x**2 - y**2)], axis=-1).reshape(-1, 3)
+    sheet = Mesh(points, grid(12, 12, False, False))
+    assert len(sheet.faces) == 242
+    options: dict[str, Any] = {"repair": "solid", "resolution": 48}
+    assert len(finish(sheet, **options).mesh.faces) > 500, "the case is one"
+    done = finish(sheet, faces=300, **options)
+    assert abs(len(done.mesh.faces) - 300) <= 6 and done.report.certified
+    assert done.figures["faces"] == len(done.mesh.faces) and done.figures["distance_max"] > 0
 
 
 def test_the_gate_sees_certificate_and_changes() -> None:
