@@ -102,7 +102,8 @@ def render(
 
 
 def _surface_color(mesh: Mesh, fragments: Fragments) -> torch.Tensor:
-    """[N, 3] linear base colour of the covered pixels: texture, else vertex colours, else the material."""
+    """[N, 3] linear base colour of the covered pixels: texture, vertex colours and factor multiplied, as in glTF; grey
+    for a mesh with none of them."""
     import torch
 
     from .appearance.color import to_linear
@@ -110,15 +111,20 @@ def _surface_color(mesh: Mesh, fragments: Fragments) -> torch.Tensor:
     from .geometry.raster import interpolate
 
     seen, like = fragments.covered, fragments.depth
-    faces = tensor(mesh.faces, like, torch.int64)
+    faces, layers = tensor(mesh.faces, like, torch.int64), []
     if mesh.texture is not None and mesh.uvs is not None:
         image = to_linear(tensor(mesh.texture.base_color, like))
         uv = interpolate(fragments, faces, tensor(mesh.uvs, like))[seen]
-        return bilinear(image, uv * tensor([image.shape[1], image.shape[0]], like))
+        layers.append(bilinear(image, uv * tensor([image.shape[1], image.shape[0]], like))[:, :3])
     if mesh.vertex_colors is not None:
-        return interpolate(fragments, faces, tensor(mesh.vertex_colors, like))[seen]
-    color = mesh.material.base_color if mesh.material.base_color != (1.0, 1.0, 1.0) else (0.55, 0.55, 0.56)
-    return tensor(color, like).expand(int(seen.sum()), 3)
+        layers.append(interpolate(fragments, faces, tensor(mesh.vertex_colors, like))[seen])
+    factor = mesh.material.base_color
+    if not layers and factor == (1.0, 1.0, 1.0):
+        factor = (0.55, 0.55, 0.56)
+    color = tensor(factor, like).expand(int(seen.sum()), 3)
+    for layer in layers:
+        color = color * layer
+    return color
 
 
 def _normals(mesh: Mesh, fragments: Fragments, camera: Camera) -> torch.Tensor:

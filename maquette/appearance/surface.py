@@ -10,7 +10,7 @@ from torch import Tensor
 from ..data import Mesh, SurfaceSample
 from ..errors import BadMeshError
 from ..geometry.closest import ClosestSurface
-from .color import to_srgb
+from .color import to_linear, to_srgb
 from .sampling import bilinear, tensor
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ class _OnSurface:
         corners = tensor(values, like)[tensor(self.mesh.faces[hits.face], like, torch.int64)]
         return (corners * tensor(hits.bary, like)[..., None]).sum(dim=1)
 
+    def _tinted(self, linear: Tensor) -> Tensor:
+        """[N, 3] ``linear`` colours times the material's factor, as sRGB: what glTF says is seen."""
+        return to_srgb(linear * tensor(self.mesh.material.base_color, linear))
+
 
 class VertexColors(_OnSurface):
-    """The (linear) vertex colours of ``mesh``, as sRGB base colour. BadMeshError when it has none."""
+    """The (linear) vertex colours of ``mesh`` times its factor, as sRGB base colour. BadMeshError when it has none."""
 
     def __init__(self, mesh: Mesh) -> None:
         if mesh.vertex_colors is None:
@@ -43,14 +47,14 @@ class VertexColors(_OnSurface):
 
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3]."""
-        color = to_srgb(self._at(self._hits(points, normals), self.mesh.vertex_colors, points))
+        color = self._tinted(self._at(self._hits(points, normals), self.mesh.vertex_colors, points))
         flat = torch.zeros_like(points[:, 0])
         material = self.mesh.material
         return SurfaceSample(color, flat + material.metallic, flat + material.roughness, flat + 1)
 
 
 class TexturedMesh(_OnSurface):
-    """The texture of ``mesh``. BadMeshError when it has no uvs or no texture."""
+    """The texture of ``mesh`` times vertex colours and factor. BadMeshError when it has no uvs or no texture."""
 
     def __init__(self, mesh: Mesh) -> None:
         if mesh.uvs is None or mesh.texture is None:
@@ -60,14 +64,17 @@ class TexturedMesh(_OnSurface):
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3]."""
         assert self.mesh.texture is not None
-        uv = self._at(self._hits(points, normals), self.mesh.uvs, points)
-        color = _looked_up(self.mesh.texture.base_color, uv)
+        hits = self._hits(points, normals)
+        uv = self._at(hits, self.mesh.uvs, points)
+        color = to_linear(_looked_up(self.mesh.texture.base_color, uv)[:, :3])
+        if self.mesh.vertex_colors is not None:
+            color = color * self._at(hits, self.mesh.vertex_colors, points)
         flat = torch.zeros_like(points[:, 0])
         metallic, roughness = flat + self.mesh.material.metallic, flat + self.mesh.material.roughness
         if self.mesh.texture.metallic_roughness is not None:
             both = _looked_up(self.mesh.texture.metallic_roughness, uv)
             metallic, roughness = both[:, 2], both[:, 1]
-        return SurfaceSample(color.clamp(0, 1), metallic, roughness, flat + 1)
+        return SurfaceSample(self._tinted(color), metallic, roughness, flat + 1)
 
 
 def _looked_up(image: object, uv: Tensor) -> Tensor:

@@ -92,7 +92,11 @@ class Canvas:
                     maps[row, column] = maps[near[0], near[1]]
 
     def on(self, mesh: Mesh) -> Mesh:
-        """The mesh with its texture; a constant metallic and roughness goes into the material instead of a map."""
+        """The mesh with its texture; a constant metallic and roughness goes into the material instead of a map.
+
+        Factor and vertex colours end here, for glTF would multiply the texture, which has them in it, once more.
+        """
+        mesh = mesh.replace(vertex_colors=None)
         np.clip(self.color, 0, 1, out=self.color)
         material = replace(mesh.material, base_color=(1.0, 1.0, 1.0))
         if self.packed is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -136,7 +136,8 @@ def color_vertices(mesh: Mesh, appearance: Appearance, *, device: str | torch.de
         appearance.sample(p, n).base_color for p, n in zip(points.split(_BLOCK), normals.split(_BLOCK), strict=True)
     ]
     color = torch.cat([part.to(points) for part in parts]).nan_to_num(0.5)
-    return mesh.replace(vertex_colors=to_linear(color.clamp(0, 1)).cpu().numpy())
+    white = replace(mesh.material, base_color=(1.0, 1.0, 1.0))  # the factor is in the colours now
+    return mesh.replace(vertex_colors=to_linear(color.clamp(0, 1)).cpu().numpy(), material=white)
 
 
 def _photos(mesh: Mesh, views: Sequence[View], device: str | torch.device) -> ProjectedPhotos | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,14 @@ def sampled(texture: Texture, uvs: Values) -> Values:
 
 
 def with_vertex_colors(mesh: Mesh) -> Mesh:
-    """``mesh`` without uvs and texture, its vertices coloured from the texture; itself when it has none."""
+    """``mesh`` without uvs and texture, its vertices coloured from the texture; itself when it has none.
+
+    The material's factor and the vertex colours that there were are in the new ones, for glTF multiplies all three.
+    """
     if mesh.uvs is None or mesh.texture is None:
         return mesh
     colors: Any = to_linear(sampled(mesh.texture, mesh.uvs)) * np.array(mesh.material.base_color)
-    return mesh.replace(vertex_colors=colors, uvs=None, texture=None)
+    if mesh.vertex_colors is not None:
+        colors = colors * mesh.vertex_colors
+    white = replace(mesh.material, base_color=(1.0, 1.0, 1.0))
+    return mesh.replace(vertex_colors=colors, uvs=None, texture=None, material=white)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from maquette.appearance import Layered, TexturedMesh, Uniform, VertexColors
 from maquette.appearance.color import to_srgb
-from maquette.data import Appearance, Mesh, SurfaceSample, Texture
+from maquette.data import Appearance, Material, Mesh, SurfaceSample, Texture
 from maquette.errors import BadInputError, BadMeshError
 from maquette.geometry.closest import ClosestSurface
+from maquette.mesh.color import with_vertex_colors
 
 
 def quad() -> Mesh:
@@ -70,6 +71,32 @@ def test_textures_are_not_mirrored_and_uvs_start_at_the_top_left() -> None:
     found = TexturedMesh(quad()).sample(points, torch.tensor([[0.0, 0, 1]]).expand(4, 3))
     expected = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
     torch.testing.assert_close(found.base_color, expected, atol=1e-4, rtol=0)
+
+
+RED = (0.8, 0.1, 0.2)
+HALF = np.array([[0.5, 1.0, 0.25]] * 4)
+
+
+def test_factor_vertex_colours_and_texture_are_multiplied_in_linear_light() -> None:
+    """As glTF says a mesh is seen, in every pair and all three together."""
+    at = torch.tensor([[0.9, 0.1, 0.0]]), torch.tensor([[0.0, 0, 1]])  # the white quarter
+    red = quad().replace(material=Material(RED))
+    cases = [
+        (TexturedMesh(red), np.array(RED)),
+        (TexturedMesh(quad().replace(vertex_colors=HALF)), HALF[0]),
+        (TexturedMesh(red.replace(vertex_colors=HALF)), HALF[0] * RED),
+        (VertexColors(red.replace(vertex_colors=HALF)), HALF[0] * RED),
+    ]
+    for look, expected in cases:
+        found = look.sample(*at).base_color
+        torch.testing.assert_close(found, to_srgb(torch.tensor(expected[None], dtype=torch.float32)), atol=1e-4, rtol=0)
+
+
+def test_a_texture_that_becomes_vertex_colours_takes_factor_and_colours_along_once() -> None:
+    white = quad().replace(texture=Texture(np.ones((2, 2, 3))), material=Material(RED), vertex_colors=HALF)
+    made = with_vertex_colors(white)
+    np.testing.assert_allclose(made.vertex_colors, HALF * RED, rtol=1e-6)
+    assert made.material.base_color == (1.0, 1.0, 1.0) and made.texture is None
 
 
 def test_metallic_and_roughness_are_read_from_their_channels() -> None:

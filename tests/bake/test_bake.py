@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maquette.appearance import ProjectedPhotos, Uniform
+from maquette.appearance import OwnLook, ProjectedPhotos, Uniform
 from maquette.appearance.color import to_linear
 from maquette.bake import bake, color_vertices, unwrap
 from maquette.bake._gutter import fill_gutter
-from maquette.data import Mesh, SurfaceSample, View
+from maquette.data import Material, Mesh, SurfaceSample, Texture, View
 from maquette.errors import BadInputError, BadMeshError, Cancelled
 from maquette.geometry.camera import orbit_camera
 from maquette.geometry.raster import rasterize_uv
@@ -66,6 +66,23 @@ def test_every_texel_has_the_colour_of_its_surface_point(ball: Mesh) -> None:
     np.testing.assert_allclose(packed[seen][:, 1], points[:, 1] + 0.5, atol=1e-4)
     np.testing.assert_allclose(packed[seen][:, 2], points[:, 0] > 0, atol=1e-4)
     assert made.material.metallic == made.material.roughness == 1.0, "factors multiply the map"
+
+
+def test_a_baked_mesh_looks_as_the_mesh_it_was_baked_from(ball: Mesh) -> None:
+    """Texture, vertex colours and factor are all in the new map, and only there."""
+    red = ball.replace(
+        texture=Texture(np.full((4, 4, 3), 0.9)), vertex_colors=ball.vertices + 0.5, material=Material((0.8, 0.1, 0.3))
+    )
+    camera = orbit_camera(30, 20, 128)
+    truth, alpha = render(red, camera, shading=False)
+    inside = alpha > 0.99
+    assert np.ptp(truth[inside], axis=0).min() > 0.1 and truth[inside][:, 1].max() < 0.4, "the case is one"
+    for made in (
+        bake(red, OwnLook(red), size=256).mesh,
+        color_vertices(red.replace(texture=None, uvs=None), OwnLook(red)),
+    ):
+        assert np.abs(render(made, camera, shading=False)[0] - truth)[inside].max() < 0.05
+        assert made.material.base_color == (1.0, 1.0, 1.0)
 
 
 def test_the_rendered_texture_shows_no_seams_and_no_black(ball: Mesh) -> None:
