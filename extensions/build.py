@@ -211,6 +211,7 @@ def _cxx_flags() -> list[str]:
         "-std=c++20",
         "-fPIC",
         "-fopenmp",
+        "-ffp-contract=off",  # a fused product would differ in its last bit from the twin's, where the machine has one
         "-fvisibility=hidden",
         f"-D_GLIBCXX_USE_CXX11_ABI={abi}",
         *folders,

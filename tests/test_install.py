@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 from types import ModuleType
 
-import pip
 import pytest
 
 
@@ -75,8 +74,9 @@ def test_a_real_pip_only_adds_or_refuses(
     site = subprocess.run(
         [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True
     )
-    # pip, and a great deal to hold, from the interpreter of the tests: sooner than a pip of its own
-    Path(site.stdout.strip(), "more.pth").write_text(str(Path(pip.__file__).parent.parent))
+    # pip, and a great deal to hold, from the interpreter of the tests: sooner than a pip of its own. Never import it:
+    # setuptools, which torch's compiler needs, refuses to work in a process that has imported pip.
+    Path(site.stdout.strip(), "more.pth").write_text(str(importlib.metadata.distribution("pip").locate_file("")))
     for name, version, need in (
         ("base", "1.0", ""),
         ("base", "2.0", ""),

@@ -23,6 +23,8 @@ def strips(
 ) -> Iterator[tuple[slice, npt.NDArray[np.bool_], torch.Tensor]]:
     """Per strip: its rows, which texels are in use [h, size], and ``values`` [V, C] interpolated at those [N, C].
 
+    A texel that a chart touches without covering its centre is in use, too, with the values at the chart's rim: the tip
+    of a chart would else be sampled from whatever lies next to it.
     BadMeshError, at the end, when no strip had a texel inside a triangle.
     """
     import torch
@@ -34,7 +36,7 @@ def strips(
     height, found = max(1, min(size, _STRIP // size)), False
     for top in range(0, size, height):
         rows = slice(top, min(top + height, size))
-        fragments = rasterize_uv(uvs, faces, size, window=(0, top, size, rows.stop - top))
+        fragments = rasterize_uv(uvs, faces, size, conservative=True, window=(0, top, size, rows.stop - top))
         inside = fragments.covered
         found = found or bool(inside.any())
         yield rows, inside.cpu().numpy(), interpolate(fragments, faces, given)[inside]

@@ -139,8 +139,8 @@ def _limited(progress: Progress, limit: float) -> Progress:
 
 
 def padding(size: int) -> int:
-    """Texels between charts: enough for the first two or three mipmap levels."""
-    return min(max(size // 256, 2), 8)
+    """Texels between charts: enough for bilinear look-ups, on large textures for the first mipmap levels, too."""
+    return min(max(size // 256, 3), 8)
 
 
 def check_size(size: int) -> None:

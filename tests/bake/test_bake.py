@@ -20,6 +20,7 @@ from maquette.data import Material, Mesh, SurfaceSample, Texture, View
 from maquette.errors import BadInputError, BadMeshError, Cancelled
 from maquette.geometry.camera import orbit_camera
 from maquette.geometry.raster import rasterize_uv
+from maquette.mesh.color import sampled
 from maquette.preview import render
 from maquette.progress import Progress
 
@@ -204,3 +205,15 @@ def test_gutters_of_a_tall_atlas_match_across_strips() -> None:
     assert maps[980, 705, 0] == 0.25
     assert maps[1060, 705, 0] == 0.75
     assert abs(maps[2500, 0, 0] - 0.5) < 1e-6, "too far away: the mean"
+
+
+@pytest.mark.parametrize("size", [128, 256, 512])
+def test_every_vertex_reads_its_own_colour_also_at_the_tips_of_charts(size: int) -> None:
+    """Colour = place: a bilinear look-up at any vertex gives its place back and never a neighbouring chart's."""
+    ball = trimesh.creation.icosphere(3, 0.45)
+    bumpy = Mesh(ball.vertices * (1 + 0.1 * np.sin(9 * ball.vertices).sum(axis=1, keepdims=True)), ball.faces)
+    mesh = unwrap(bumpy, size=size)
+    baked = bake(mesh, ByPlace(), size=size).mesh
+    assert baked.texture is not None and baked.uvs is not None
+    error = np.abs(sampled(baked.texture, baked.uvs) - (baked.vertices + 0.5)).max(axis=1)
+    assert error.max() < 0.04, f"{(error > 0.04).sum()} of {len(error)} vertices, by up to {error.max():.2f}"

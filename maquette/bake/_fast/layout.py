@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,11 @@ _CELLS = (128, 608)
 _CHART_CELLS = 32
 """The whole atlas is packed on a bitmap of which a chart takes about ``_CHART_CELLS`` squared, within these sides."""
 _EXPECTED = 0.66
+_CLEAR = 3
+"""Least texels between two charts: a bilinear look-up at the tip of one reads the texel beyond it, which must lie
+nearer to that chart's texels than to the other's when the gutters are filled."""
+_TRIES = 4
+"""With more charts than a small texture can hold apart, wider gaps only make the square larger."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,13 @@ def arrange(flat: Complexes, faces: Ints, chart: Ints, size: int, padding: int, 
     area = float(np.abs(_areas(flat, faces)).sum())
     side = float(np.clip(_CHART_CELLS * np.sqrt(count / _EXPECTED), *_CELLS))
     scale = side * np.sqrt(_EXPECTED / max(area, 1e-30))  # cells per world unit
-    gap = max(1, round(padding * side / size))
+    least = max(round(padding * side / size), math.ceil(_CLEAR * side / size))
     drawn = flat * scale
     masks, low = _bitmaps(drawn, faces, chart, count)
-    placed, cells = pack(masks, gap, progress)
+    for gap in range(least, least + _TRIES):
+        placed, cells = pack(masks, gap, progress)
+        if gap * size >= _CLEAR * cells:  # else the square came out larger than expected, and its cells smaller
+            break
     uv = np.empty_like(drawn)
     turns = np.array([p.turns for p in placed])
     corner = np.array([complex(p.left, p.top) for p in placed])
