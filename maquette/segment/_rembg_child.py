@@ -27,24 +27,34 @@ def session_factory() -> Any:
 
 
 def providers(device: str) -> list[str]:
-    """What onnxruntime may compute on: the GPU only where it was asked for."""
-    import onnxruntime
+    """What onnxruntime may compute on: the GPU only where it was asked for, and then only that one."""
+    if not device.startswith("cuda"):
+        return ["CPUExecutionProvider"]
+    index = int(device.partition(":")[2] or 0)
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    # rembg takes no options of a provider, so the other GPUs are hidden (before the first use of CUDA here)
+    os.environ["CUDA_VISIBLE_DEVICES"] = seen.split(",")[index] if seen else str(index)
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
-    wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-    here = onnxruntime.get_available_providers()
-    return [name for name in wanted if name in here] + ["CPUExecutionProvider"]
+
+def opened(name: str, file: str, device: str) -> Any:
+    """rembg's session of that name on exactly this file: it looks for no other and never goes to the network."""
+    chosen = providers(device)
+    factory = session_factory()
+    for kind in factory.sessions_class:
+        if kind.name() == name:
+            kind.download_models = classmethod(lambda *_args, **_kwargs: file)
+    return factory.new_session(name, providers=chosen)
 
 
 def main() -> None:
-    """image [H, W, 3] uint8, session, folder that holds <session>.onnx, device -> mask [H, W] float32 in [0, 1]."""
+    """image [H, W, 3] uint8, session, path of its checked file, device -> mask [H, W] float32 in [0, 1]."""
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as given:
         arrays = {name: given[name] for name in given.files}
-    # Our own hash was checked before; with these two rembg takes the file as it lies and never goes to the network.
-    os.environ["U2NET_HOME"], os.environ["MODEL_CHECKSUM_DISABLED"] = str(arrays["folder"]), "1"
     answer, sys.stdout = sys.stdout.buffer, sys.stderr  # libraries print; the answer must stay alone
     from PIL import Image
 
-    session = session_factory().new_session(str(arrays["session"]), providers=providers(str(arrays["device"])))
+    session = opened(*(str(arrays[key]) for key in ("session", "path", "device")))
     (mask,) = session.predict(Image.fromarray(arrays["image"]))
     values = np.nan_to_num(np.asarray(mask.convert("L"), np.float32) / np.float32(255))
     out = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -64,12 +65,12 @@ def test_without_weights_the_command_is_named_and_auto_passes_over_it(
         stage.segment(ball(), "u2netp")
 
 
-@pytest.mark.parametrize("place", [".u2net", ".rembg/models/u2netp", "mine"])
+@pytest.mark.parametrize("place", [".u2net", ".rembg/models/u2netp", "mine", "mine/models/u2netp"])
 def test_a_file_that_rembg_downloaded_itself_is_found(place: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In both of its layouts, and where $U2NET_HOME says; it is never downloaded twice."""
     module = modules()["u2netp"]
     monkeypatch.setattr(module, "SPEC", replace(module.SPEC, requires=()))
-    if place == "mine":
+    if place.startswith("mine"):
         monkeypatch.setenv("U2NET_HOME", str(home / "mine"))
     (home / place).mkdir(parents=True)
     with (home / place / "u2netp.onnx").open("wb") as stream:
@@ -182,6 +183,42 @@ def test_cancel_and_the_time_limit_leave_no_process(
     with pytest.raises(StageTimeoutError, match="smaller model"):
         stage.segment(ball(), "u2netp")
     assert len(started) == 2 and all(process.returncode is not None for process in started)
+
+
+@needs_rembg
+@pytest.mark.parametrize("elsewhere", [".u2net", "rembg/models/u2netp"])
+def test_only_the_checked_file_is_opened(ready: Any, home: Path, elsewhere: str) -> None:
+    """rembg would look in its own folders first, and fetch a file that has another name."""
+    (home / elsewhere).mkdir(parents=True)
+    (home / elsewhere / "u2netp.onnx").write_bytes(b"not a network, and never checked")
+    assert stage.segment(ball(), "u2netp").mask.max() > 0.9
+
+
+def test_room_on_a_gpu_is_taken_only_where_onnxruntime_can_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel for the CPU has no CUDA provider; then the CPU is what is owned."""
+    (tmp_path / "onnxruntime" / "capi").mkdir(parents=True)
+    (tmp_path / "onnxruntime" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert [_rembg.usable(device) for device in ("cpu", "mps", "cuda:1")] == ["cpu", "cpu", "cpu"]
+    (tmp_path / "onnxruntime" / "capi" / "libonnxruntime_providers_cuda.so").touch()
+    assert [_rembg.usable(device) for device in ("cpu", "mps", "cuda:1")] == ["cpu", "cpu", "cuda:1"]
+
+
+@pytest.mark.parametrize(
+    ("device", "seen", "shown"),
+    [("cuda", None, "0"), ("cuda:1", None, "1"), ("cuda:1", "4,6", "6"), ("cpu", "4,6", "4,6")],
+)
+def test_the_child_sees_the_gpu_that_was_asked_for(
+    device: str, seen: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maquette.segment import _rembg_child
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen or "")
+    found = _rembg_child.providers(device)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == shown
+    assert found == ["CUDAExecutionProvider"] * device.startswith("cuda") + ["CPUExecutionProvider"]
 
 
 @needs_rembg
