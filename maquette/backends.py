@@ -40,6 +40,11 @@ class WeightFile:
         """Where a person finds the file."""
         return f"{'github.com' if self.url else 'huggingface.co'}/{self.repo}"
 
+    @property
+    def address(self) -> str:
+        """The file itself, for a browser."""
+        return self.url or f"https://huggingface.co/{self.repo}/resolve/{self.revision}/{self.path}"
+
 
 @dataclass(frozen=True)
 class Spec:

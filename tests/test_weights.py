@@ -244,7 +244,9 @@ def test_a_local_file_wins_and_its_hash_is_read_once(server: Server, tmp_path: P
             (found,) = weights.require(SPEC)
             del os.environ["MAQUETTE_MODELS"]
         assert found == folder / "toy" / "model.ckpt", index
-        assert json.loads(found.with_name("model.ckpt.checked.json").read_text())["sha256"] == DIGEST
+        assert left_over(folder) == {"model.ckpt"}
+    notes = [json.loads(path.read_text())["sha256"] for path in (tmp_path / "cache/maquette/checked").iterdir()]
+    assert notes == [DIGEST] * 3
     assert server.log == []
     labels: list[str] = []
     weights.require(SPEC, models_dir=tmp_path / "models_dir", progress=Progress(report=lambda _, x: labels.append(x)))
@@ -273,6 +275,8 @@ def test_a_safetensors_copy_and_the_hugging_face_cache_are_found(server: Server,
     copy.parent.mkdir()
     copy.write_bytes(b"copy")
     assert weights.require(SPEC, models_dir=tmp_path) == [copy]
+    other = replace(SPEC, weights=(replace(FILE, path="model.onnx", url="https://github.com/x"),))
+    assert weights.locate(other, tmp_path) == [None]  # no other format has such a copy
     cached = Path(os.environ["HF_HUB_CACHE"]) / "models--someone--model" / "snapshots" / "abc123" / "model.ckpt"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(CONTENT)
@@ -326,3 +330,57 @@ def test_other_programs_folders_are_read_and_never_written(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "model.ckpt").write_bytes(CONTENT)
     assert weights.locate(spec) == [tmp_path / "other" / "model.ckpt"]
+    assert weights.require(spec) == [tmp_path / "other" / "model.ckpt"]
+    assert left_over(tmp_path / "other") == {"model.ckpt"}
+    labels: list[str] = []
+    weights.require(spec, progress=Progress(report=lambda _, label: labels.append(label)))
+    assert not any("checking" in label for label in labels)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 418])
+def test_a_refusal_outside_the_hub_names_the_address_and_the_place(server: Server, tmp_path: Path, status: int) -> None:
+    """GitHub knows no licence to accept and no HF_TOKEN."""
+    server.status = status
+    url = f"http://127.0.0.1:{server.server_port}/releases/other-name.bin"
+    spec = replace(SPEC, weights=(replace(FILE, url=url),))
+    with pytest.raises(WeightsError) as error:
+        weights.require(spec, models_dir=tmp_path)
+    text, place = str(error.value), str(tmp_path / "toy" / "model.ckpt")
+    assert url in text and place in text and "HF_TOKEN" not in text and "licence" not in text
+    with pytest.raises(WeightsError) as error:
+        weights.require(spec, models_dir=tmp_path, download=False)
+    assert url in str(error.value) and place in str(error.value) and "models fetch toy" in str(error.value)
+
+
+def test_a_folder_that_is_searched_comes_before_what_was_searched_already(tmp_path: Path) -> None:
+    """``searching`` a models_dir: in its sub-folder or itself; the folders of the outer block follow."""
+    for name in ("outer/toy", "inner"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "outer/toy/model.ckpt").write_bytes(CONTENT)
+    with weights.searching(lambda name: [tmp_path / "outer" / name]):
+        with weights.searching(tmp_path / "inner"):
+            assert weights.locate(SPEC) == [tmp_path / "outer/toy/model.ckpt"]
+            (tmp_path / "inner/model.ckpt").write_bytes(CONTENT)
+            assert weights.locate(SPEC) == [tmp_path / "inner/model.ckpt"]
+        with weights.searching(None):
+            assert weights.locate(SPEC) == [tmp_path / "outer/toy/model.ckpt"]
+
+
+def test_triposr_downloads_nothing_unless_it_is_asked_to(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also online: the error names the command and the place. MAQUETTE_DOWNLOAD=1 is the way to ask."""
+    pytest.importorskip("torch")
+    from maquette.reconstruct import Settings, triposr
+
+    monkeypatch.delenv("MAQUETTE_DOWNLOAD", raising=False)
+    settings = Settings(models_dir=str(tmp_path))
+    with pytest.raises(WeightsError, match=r"1677 MB.*maquette models fetch triposr") as error:
+        triposr.open_model(settings)
+    assert str(tmp_path / "triposr" / "model.ckpt") in str(error.value)
+    assert server.log == []
+    monkeypatch.setenv("MAQUETTE_DOWNLOAD", "1")
+    server.status = 404
+    with pytest.raises(WeightsError, match="404"):
+        triposr.open_model(settings)
+    assert len(server.log) == 1

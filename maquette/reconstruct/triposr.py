@@ -15,7 +15,7 @@ from ..backends import Spec, WeightFile
 from ..data import Camera, Mesh, Reconstruction, View
 from ..errors import BadInputError
 from ..progress import Progress, silent
-from ..weights import require
+from ..weights import asked_to_download, require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,7 +100,8 @@ def reconstruct_each(
 def open_model(settings: Settings, progress: Progress | None = None) -> Engine:
     """The loaded model, resting in host memory; hand it on as ``settings.options["engine"]`` to load it only once.
 
-    Looks for the weights as ``weights.require`` does, and downloads them when that is allowed.
+    Looks for the weights as ``weights.require`` does; WeightsError with the command that fetches them when they are not
+    here. They are downloaded only where MAQUETTE_DOWNLOAD=1 asks for that.
     """
     from ._triposr.checkpoint import read_state  # noqa: F401 - a broken torch shows here, before any download
     from ._triposr.config import Config
@@ -113,9 +114,15 @@ def open_model(settings: Settings, progress: Progress | None = None) -> Engine:
         return given
     progress = progress or silent()
     chosen = settings.options.get("weights")
-    path = Path(chosen) if chosen else require(SPEC, models_dir=settings.models_dir, progress=progress)[0]
+    path = Path(chosen) if chosen else _published(settings, progress)
     progress.update(9, 10, "loading the model")
     return open_engine(path, Config(), _asked(settings).dtype)
+
+
+def _published(settings: Settings, progress: Progress) -> Path:
+    fetch = asked_to_download()
+    (path,) = require(SPEC, models_dir=settings.models_dir, progress=progress, download=fetch)
+    return path
 
 
 def _asked(settings: Settings) -> Asked:

@@ -2,7 +2,8 @@
 
 Order of search: ``models_dir``, the folders of ``searching`` (ComfyUI's), $MAQUETTE_MODELS, this user's cache, other
 programs' folders (``Spec.also``), the Hugging Face cache. A download goes to the first of the first four that is given.
-HF_HUB_OFFLINE=1 or MAQUETTE_OFFLINE=1 forbids downloads; HF_ENDPOINT and HF_TOKEN are respected.
+Only ``maquette models fetch`` downloads; with MAQUETTE_DOWNLOAD=1 TripoSR also fetches its own when it is asked to run.
+HF_HUB_OFFLINE=1 or MAQUETTE_OFFLINE=1 forbids both; HF_ENDPOINT and HF_TOKEN are respected.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from ..backends import Spec, WeightFile, discover
 from ..errors import BadInputError, WeightsError
 from ..log import log
 from ..progress import Progress, silent
-from ._places import Lookup, local_copy, offline, searching, target
+from ._places import Lookup, asked_to_download, local_copy, offline, searching, target
 from ._verify import check
 
-__all__ = ["Lookup", "cli_rows", "fetch", "locate", "offline", "require", "searching", "verify"]
+__all__ = ["Lookup", "asked_to_download", "cli_rows", "fetch", "locate", "offline", "require", "searching", "verify"]
 
 STAGES = ("segment", "depth", "reconstruct", "detect")
 """The stages that have backends with weights."""
@@ -53,10 +54,10 @@ def _one(spec: Spec, file: WeightFile, models_dir: str | Path | None, progress: 
     place = target(spec, file, models_dir)
     size = f"{file.size / _MB:.0f} MB" if file.size else "size unknown"
     if not download or offline():
+        online = "switch downloads on again (HF_HUB_OFFLINE, MAQUETTE_OFFLINE) and " if offline() else ""
         raise WeightsError(
-            f"{spec.title} needs '{file.path}' ({size}), which is not here, and downloads are switched off."
-            f" Put the file from {file.page} (revision {file.revision[:8]}) at '{place}', or go online"
-            f" and run `maquette models fetch {spec.name}`"
+            f"{spec.title} needs '{file.path}' ({size}), which is not here. Put {file.address} at '{place}', or"
+            f" {online}run `maquette models fetch {spec.name}`"
         )
     from ._download import download as get
 

@@ -103,7 +103,7 @@ def _fill(file: WeightFile, part: Path, have: int, total: int | None, progress: 
 
     try:
         with _answer(file, have) as answer:
-            _refused(answer, file)
+            _refused(answer, file, part.with_suffix(""))
             mode = "ab" if answer.status_code == 206 else "wb"  # a server that cannot resume sends all of it
             have = have if mode == "ab" else 0
             total = total or have + int(answer.headers.get("Content-Length", 0)) or None
@@ -134,19 +134,25 @@ def _answer(file: WeightFile, have: int) -> requests.Response:
     return requests.get(url, headers=headers, stream=True, timeout=TIMEOUT)
 
 
-def _refused(answer: requests.Response, file: WeightFile) -> None:
+def _refused(answer: requests.Response, file: WeightFile, place: Path) -> None:
     status, page = answer.status_code, file.page
+    if status in (401, 403) and file.url:
+        raise WeightsError(
+            f"{file.url} refused the download (HTTP {status}): get it with a browser and put it at '{place}'"
+        )
     if status in (401, 403):
         raise WeightsError(
             f"{page} refused the download (HTTP {status}): its licence must be accepted on that page while signed in;"
             " then set HF_TOKEN to a token of that account"
         )
     if status == 404:
-        raise WeightsError(f"'{file.path}' at revision {file.revision[:8]} is no longer at {page} (HTTP 404)")
+        raise WeightsError(
+            f"'{file.path}' is no longer at {file.address} (HTTP 404); put a copy of it at '{place}', it is checked"
+        )
     if status >= 500 or status == 429:
         raise _Lost(f"HTTP {status}")
     if status not in (200, 206):
-        raise WeightsError(f"{page} answered HTTP {status} for '{file.path}'; try again later")
+        raise WeightsError(f"{file.address} answered HTTP {status}; try again later, or put the file at '{place}'")
 
 
 def _write(stream: object, chunk: bytes, part: Path) -> None:

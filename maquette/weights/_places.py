@@ -15,12 +15,24 @@ Lookup = Callable[[str], Sequence[str | Path]]
 
 _LOOKUP: ContextVar[Lookup | None] = ContextVar("maquette_weights_lookup", default=None)
 _TRUE = {"1", "true", "yes", "on"}
+_CHECKPOINTS = {".ckpt", ".pt", ".pth", ".bin"}
+"""Torch's own formats, of which a safetensors copy holds the same."""
 
 
 @contextmanager
-def searching(lookup: Lookup) -> Iterator[None]:
-    """Within the block models are also searched in, and downloaded to, the folders that ``lookup`` gives."""
-    token = _LOOKUP.set(lookup)
+def searching(where: Lookup | str | Path | None) -> Iterator[None]:
+    """Within the block models are also searched in, and downloaded to, the folders that ``where`` gives.
+
+    A folder (``models_dir``) comes before what an outer block gives; None changes nothing.
+    """
+    outer = _LOOKUP.get()
+    if callable(where):
+        token = _LOOKUP.set(where)
+    elif where is None:
+        token = _LOOKUP.set(outer)
+    else:
+        root = Path(where)
+        token = _LOOKUP.set(lambda sub: [root / sub, root, *(outer(sub) if outer is not None else ())])
     try:
         yield
     finally:
@@ -29,7 +41,16 @@ def searching(lookup: Lookup) -> Iterator[None]:
 
 def offline() -> bool:
     """Whether downloads are forbidden, read from the environment now."""
-    return any(os.environ.get(name, "").lower() in _TRUE for name in ("HF_HUB_OFFLINE", "MAQUETTE_OFFLINE"))
+    return any(_set(name) for name in ("HF_HUB_OFFLINE", "MAQUETTE_OFFLINE"))
+
+
+def asked_to_download() -> bool:
+    """Whether a backend may fetch its own weights when it is asked to run: MAQUETTE_DOWNLOAD=1, read now."""
+    return _set("MAQUETTE_DOWNLOAD")
+
+
+def _set(name: str) -> bool:
+    return os.environ.get(name, "").lower() in _TRUE
 
 
 def folders(spec: Spec, models_dir: str | Path | None) -> list[Path]:
@@ -43,7 +64,7 @@ def folders(spec: Spec, models_dir: str | Path | None) -> list[Path]:
         out += [Path(folder) for folder in lookup(sub)]
     if os.environ.get("MAQUETTE_MODELS"):
         out += [Path(os.environ["MAQUETTE_MODELS"]) / sub]
-    return [*out, _cache() / "models" / sub]
+    return [*out, cache() / "models" / sub]
 
 
 def _elsewhere(spec: Spec) -> list[Path]:
@@ -64,7 +85,7 @@ def local_copy(spec: Spec, file: WeightFile, models_dir: str | Path | None) -> P
         if path.is_file():  # also of another size: ``check`` says what is wrong, no silent download
             return path
         copy = path.with_suffix(".safetensors")
-        if copy != path and copy.is_file():
+        if path.suffix in _CHECKPOINTS and copy.is_file():
             return copy
     return None if file.url else _hub_copy(file)
 
@@ -84,7 +105,7 @@ def _hub_cache() -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
 
 
-def _cache() -> Path:
+def cache() -> Path:
     """This user's cache of the pack."""
     if os.name == "nt":
         base = os.environ.get("LOCALAPPDATA", "~/AppData/Local")

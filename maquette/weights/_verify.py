@@ -1,15 +1,17 @@
-"""Is this the published file? Size at once, the hash once per file, remembered beside it."""
+"""Is this the published file? Size at once, the hash once per file, remembered in this user's cache."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from ..backends import WeightFile
 from ..errors import WeightsError
 from ..log import log
 from ..progress import Progress
+from ._places import cache
 
 CHUNK = 1 << 22
 
@@ -17,7 +19,7 @@ CHUNK = 1 << 22
 def check(path: Path, file: WeightFile, progress: Progress, *, again: bool = False) -> Path:
     """``path`` when it is the published file; WeightsError naming both sizes or both hashes when it is not.
 
-    The hash is read once and remembered in a small file beside it; ``again``: read it in any case. A safetensors copy,
+    The hash is read once and remembered; ``again``: read it in any case. A safetensors copy,
     and a file whose hash nobody published, cannot be compared: the loader then checks names and shapes.
     """
     if path.name != Path(file.path).name:
@@ -59,10 +61,11 @@ def sha256(path: Path, progress: Progress) -> str:
 
 
 def remember(path: Path, digest: str) -> None:
-    """Note beside the file that it was checked; a folder that cannot be written to only costs another check."""
+    """Note that the file was checked; a cache that cannot be written to only costs another check."""
     stat = path.stat()
     note = {"sha256": digest, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     try:
+        _note(path).parent.mkdir(parents=True, exist_ok=True)
         _note(path).write_text(json.dumps(note), encoding="utf-8")
     except OSError as error:
         log.debug("cannot remember the check of %s: %s", path, error)
@@ -80,4 +83,6 @@ def _remembered(path: Path) -> str | None:
 
 
 def _note(path: Path) -> Path:
-    return path.with_name(path.name + ".checked.json")
+    """In this user's cache: the file may lie in another program's folder, which is never written to."""
+    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]
+    return cache() / "checked" / f"{name}.json"

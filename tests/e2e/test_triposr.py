@@ -24,7 +24,8 @@ GIB = 1024**2
 def test_without_weights_the_error_says_how_to_get_them(
     server: Server, workflow: Callable[[str], dict[str, Any]], name: str
 ) -> None:
-    """The node that needs them stops the prompt, before any mesh is made; nothing is written."""
+    """The node that needs them stops the prompt, before any mesh is made; nothing is written, whether or not downloads
+    are switched off (tests/test_weights.py asks a server whether it was called)."""
     said = server.fail(workflow(name), timeout=60)
     assert said["node_type"] == "MaquetteReconstruct"
     text = said["exception_message"]
