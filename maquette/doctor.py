@@ -62,6 +62,8 @@ class Finding:
 
 def examine(models_dir: str | None = None) -> list[Finding]:
     """All findings, in the order a person would look."""
+    from .weights import searching
+
     found = [Finding("maquette", "ok", __version__)]
     found += _interpreter()
     found += _libraries()
@@ -71,7 +73,8 @@ def examine(models_dir: str | None = None) -> list[Finding]:
     found += _disk()
     found += _surroundings()
     found += _kernels()
-    found += _backends()
+    with searching(models_dir):
+        found += _backends()
     found += _models(models_dir)
     return found
 
@@ -285,10 +288,12 @@ def _backends() -> list[Finding]:
         return [Finding("backends", "broken", str(error), f"{pip_command()} -r requirements.txt")]
     out = []
     for row in table:
-        vram = ", ".join(f"{mb} MB at {resolution}" for resolution, mb in sorted(row["vram_mb"].items()))
+        about = "about " if row["vram_estimated"] else ""
+        vram = ", ".join(f"{about}{mb} MB at {resolution}" for resolution, mb in sorted(row["vram_mb"].items()))
         value = "; ".join(part for part in (row["licence"], vram) if part)
-        if row["missing"]:
-            out.append(Finding(f"{row['stage']} {row['name']}", "note", f"off: {value}", row["missing"]))
+        lacking = row["missing"] or row["missing_weights"]
+        if lacking:
+            out.append(Finding(f"{row['stage']} {row['name']}", "note", f"off: {value}", lacking))
         else:
             out.append(Finding(f"{row['stage']} {row['name']}", "ok", value))
     return out

@@ -77,7 +77,14 @@ def generate(
     Raises BadImageError, BadMaskError, BadViewsError for input that cannot work, MissingError when a chosen backend
     cannot run, GateError when the mesh does not pass ``settings.gate``.
     """
+    from .weights import searching
+
     settings, progress = settings or GenerateSettings(), progress or silent()
+    with searching(settings.models_dir):
+        return _generate(pictures, settings, progress)
+
+
+def _generate(pictures: Sequence[Picture], settings: GenerateSettings, progress: Progress) -> Asset:
     names = view_names(len(pictures), settings)
     notes: list[str] = []
     with progress.stage("segment", 0.0, 0.15) as window:

@@ -20,7 +20,9 @@ def add(groups: Any) -> None:
 
 
 def rows() -> list[dict[str, Any]]:
-    """One row per backend; ``missing`` is empty when it can run."""
+    """One row per backend; ``missing`` and ``missing_weights`` are empty when it can run."""
+    from ..weights.ready import missing
+
     out = []
     for stage in STAGES:
         module = importlib.import_module(f"..{stage}", __package__)
@@ -41,6 +43,7 @@ def rows() -> list[dict[str, Any]]:
                     "vram_mb": spec.vram_mb,
                     "vram_estimated": spec.vram_estimated,
                     "missing": missing_reason(backend),
+                    "missing_weights": missing(spec),
                 }
             )
     return out
@@ -60,8 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _state(row: dict[str, Any]) -> str:
-    ready = f"ready, {row['download_mb']:.0f} MB to fetch once" if row["download_mb"] else "ready"
-    return str(row["missing"] or ready)
+    return str(row["missing"] or row["missing_weights"] or "ready")
 
 
 def _vram(row: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ def add(groups: Any) -> None:
         "--tiled", action="store_true", help="finer detail in pictures over 1036 pixels (whole-picture models)"
     )
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--models-dir", help="folder with downloaded models")
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.set_defaults(run=run)
 
@@ -42,10 +43,11 @@ def run(options: argparse.Namespace) -> int:
     from .. import depth
     from ..image import read_picture
     from ..pipeline import helper_device
+    from ..weights import searching
 
-    picture, module = read_picture(options.image), depth.load(options.backend)
-    device = helper_device(options.device)
-    with progress_bar(quiet=options.json) as progress:
+    picture, device = read_picture(options.image), helper_device(options.device)
+    with progress_bar(quiet=options.json) as progress, searching(options.models_dir):
+        module = depth.load(options.backend)
         view = _view(picture, module, options.segment, device, progress.part(0, 0.4))
         found = depth.estimate(
             view, module.SPEC.name, device=device, progress=progress.part(0.4, 1), tiled=options.tiled

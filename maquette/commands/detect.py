@@ -23,6 +23,7 @@ def add(groups: Any) -> None:
     p.add_argument("--most", type=int, default=20, metavar="N", help="keep the best N objects (default 20)")
     p.add_argument("--padding", type=float, default=0.1, help="margin as a share of the box's longer side (0.1)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--models-dir", help="folder with downloaded models")
     p.add_argument("--json", action="store_true", help="print boxes and files as JSON")
     p.set_defaults(run=run)
 
@@ -36,9 +37,10 @@ def run(options: argparse.Namespace) -> int:
     from .. import detect
     from ..image import read_picture, write_picture
     from ..pipeline import helper_device
+    from ..weights import searching
 
     picture, device = read_picture(options.image), helper_device(options.device)
-    with progress_bar(quiet=options.json) as progress:
+    with progress_bar(quiet=options.json) as progress, searching(options.models_dir):
         found = detect.detect(picture, options.text, options.backend, device=device, progress=progress)
     boxes = found.boxes[: options.most]
     checked_folder(options.output / "boxes.png")

@@ -29,6 +29,7 @@ def add(groups: Any) -> None:
     hint.add_argument("--prior", type=Path, help="rough mask or disparity of the picture's size: a picture or .npy")
     hint.add_argument("--depth", metavar="NAME", help="estimate the depth with this model first and let it guide")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--models-dir", help="folder with downloaded models")
     p.add_argument("--json", action="store_true", help="print what was done as JSON")
     p.set_defaults(run=run)
 
@@ -39,9 +40,10 @@ def run(options: argparse.Namespace) -> int:
     from ..image import read_picture
     from ..pipeline import helper_device
     from ..segment import segment
+    from ..weights import searching
 
     picture, device = read_picture(options.image), helper_device(options.device)
-    with progress_bar(quiet=options.json) as progress:
+    with progress_bar(quiet=options.json) as progress, searching(options.models_dir):
         prior = _prior(options, picture, device, progress.part(0, 0.5))
         cut = segment(picture, options.method, prior=prior, device=device, progress=progress.part(0.5, 1))
     write_grey(options.output, cut.mask)
@@ -68,16 +70,15 @@ def _prior(options: argparse.Namespace, picture: Picture, device: str, progress:
     if not getattr(module, "WHOLE_PICTURE", False):
         raise BadInputError(f"--depth {options.depth} needs a mask itself; use a model that sees the whole picture")
     whole = View(picture.rgb, np.ones(picture.rgb.shape[:2], np.float32), name=picture.name)
-    return to_unit(depth.estimate(whole, module.SPEC.name, device=device, progress=progress).disparity)
+    return depth.estimate(whole, module.SPEC.name, device=device, progress=progress).nearness
 
 
 def to_unit(values: FloatArray) -> FloatArray:
-    """Disparity or a mask in any unit -> [0, 1]; what lies in [0, 1] stays as it is."""
+    """A mask or disparity in any unit -> [0, 1], from its lowest to its highest: also where all lies in [0, 1], as
+    disparity in metres does beyond 1 m."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise BadInputError("the prior holds no number that is finite; estimate it again")
     low, high = float(finite.min()), float(finite.max())
     filled = np.where(np.isfinite(values), values, low)
-    if low >= 0 and high <= 1:
-        return filled.astype(np.float32)
     return np.asarray((filled - low) / max(high - low, 1e-12), np.float32)

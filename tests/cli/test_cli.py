@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from maquette.cli import main, parser
+from maquette.commands.backends import _state
 from maquette.errors import BadInputError, BadViewsError
 from maquette.pipeline import GenerateSettings, view_names
 
@@ -113,12 +114,18 @@ def test_an_output_below_a_file_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert "choose another output" in capsys.readouterr().err
 
 
-def test_backends_and_doctor_speak_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every backend says whether it can run; the doctor's verdict is its exit code."""
+def test_backends_and_doctor_speak_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every backend says whether it can run, and which weights are not here; the doctor's verdict is its exit code."""
+    for name in ("MAQUETTE_MODELS", "XDG_CACHE_HOME", "LOCALAPPDATA", "HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path))
     assert main(["backends", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     ready = {(row["stage"], row["name"]) for row in rows if not row["missing"]}
     assert {("reconstruct", "silhouette"), ("segment", "alpha"), ("depth", "relief")} <= ready
+    assert {row["name"] for row in rows if row["missing_weights"]} >= {"triposr"}
+    assert not any("ready" in line and "fetch" in line for line in map(_state, rows))
     assert main(["doctor", "--json"]) == 0
     assert {"python", "torch", "numpy"} <= {finding["name"] for finding in json.loads(capsys.readouterr().out)}
 

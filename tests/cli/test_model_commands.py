@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from maquette import detect
+from maquette import depth, detect, segment, weights
+from maquette.backends import discover
 from maquette.cli import main, parser
+from maquette.commands.segment import to_unit
+from maquette.errors import BadInputError
+
+SMALL = "depth-anything-v2-small"
 
 
 def ball(path: Path, size: int = 96) -> Path:
@@ -46,6 +52,65 @@ def test_segment_writes_the_mask(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert answer["method"] == "alpha" and mask.shape == (96, 96)
     assert mask[48, 48] == 255 and mask[2, 2] == 0
     assert answer["share"] == pytest.approx((mask > 127).mean(), abs=0.01)
+
+
+def test_disparity_in_metres_guides_like_any_other(tmp_path: Path) -> None:
+    """Beyond 1 m it lies in [0, 1] and never reaches one half; a mask stays what it is."""
+    y, x = np.mgrid[:120, :200].astype(float)
+    inside = (x - 140) ** 2 + (y - 50) ** 2 < 30**2
+    metres = np.where(inside, 3.0, 12.0 - y / 60).astype(np.float32)
+    given = to_unit(1 / metres)
+    assert given.min() == 0 and given[inside].min() == 1 and given[~inside].max() < 0.2
+    assert np.array_equal(to_unit(inside.astype(np.float32)), inside)
+    np.save(tmp_path / "prior.npy", 1 / metres)
+    rgb = np.where(inside[..., None], [200, 60, 40], [90, 100, 110]).astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "p.png")
+    call = ["segment", str(tmp_path / "p.png"), "-o", str(tmp_path / "m.png"), "--method", "walker"]
+    assert main([*call, "--prior", str(tmp_path / "prior.npy")]) == 0
+    mask = np.asarray(Image.open(tmp_path / "m.png").convert("L")) > 127
+    assert (mask & inside).sum() / (mask | inside).sum() > 0.95
+
+
+@pytest.mark.parametrize("command", ["segment", "segment-depth", "depth", "detect", "generate", "doctor"])
+def test_every_command_looks_into_the_models_dir(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The weights lie there and nowhere else: the backend is no longer refused for want of them."""
+    for name in ("MAQUETTE_MODELS", "XDG_CACHE_HOME", "LOCALAPPDATA", "HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / "empty"))
+    picture, folder = str(ball(tmp_path / "b.png")), tmp_path / "models"
+    name = {"depth": SMALL, "segment-depth": SMALL, "detect": "grounding-dino"}.get(command, "sam2.1-tiny")
+    stage = {"depth": depth, "segment-depth": depth, "detect": detect}.get(command, segment)
+    module = discover(stage.__name__, list(stage.__path__))[name]
+    monkeypatch.setattr(module, "SPEC", replace(module.SPEC, requires=()))
+
+    def reached(*args: object, **kwargs: object) -> None:
+        assert None not in weights.locate(module.SPEC)
+        raise BadInputError("the backend was reached")
+
+    monkeypatch.setattr(module, {segment: "segment", depth: "estimate", detect: "detect"}[stage], reached)
+    call = {
+        "segment": ["segment", picture, "-o", "m.png", "--method", name],
+        "segment-depth": ["segment", picture, "-o", "m.png", "--depth", name],
+        "depth": ["depth", picture, "-o", "d.png", "--backend", name],
+        "detect": ["detect", picture, "--text", "cup", "-o", "out", "--backend", name],
+        "generate": ["generate", picture, "-o", "b.glb", "--segment", name],
+        "doctor": ["doctor", "--json"],
+    }[command]
+    monkeypatch.chdir(tmp_path)
+    for here in (False, True):
+        if here:
+            (folder / module.SPEC.folder).mkdir(parents=True)
+            for file in module.SPEC.weights:
+                (folder / module.SPEC.folder / file.path).touch()
+        main([*call, "--models-dir", str(folder)])
+        printed = capsys.readouterr()
+        if command == "doctor":
+            (row,) = [row for row in json.loads(printed.out) if row["name"] == f"segment {name}"]
+            assert row["state"] == ("ok" if here else "note") and "about 1000 MB" in row["value"]
+            assert ("models fetch" in row["remedy"]) is not here
+        else:
+            assert ("the backend was reached" if here else "models fetch") in printed.err
 
 
 def test_depth_to_npy_is_disparity_and_to_png_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
