@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ..data import Camera, Mesh, View
 from ..errors import BadViewsError
-from .camera import FIELD_OF_VIEW, PRESETS, project
-from .frame import picture_camera
+from .camera import FIELD_OF_VIEW, PRESETS, moved, project
+from .frame import normalising, picture_camera
 
 _SEEN = 0.5
 
@@ -19,16 +19,20 @@ _SEEN = 0.5
 def views_on(mesh: Mesh, views: Sequence[View], field_of_view: float = FIELD_OF_VIEW) -> tuple[View, ...]:
     """``views`` with cameras that see ``mesh`` where the pictures show their subject; cameras that are there stay.
 
-    mesh: in the world frame, about the origin and of size 1. The direction is the view's name: a preset (front, right,
-    back, left, top, bottom) or degrees (0 = front, 90 = from the viewer's right). BadViewsError for other names.
+    mesh: anywhere and of any size, front to +z: it is seen as the world frame would have it, about the origin and of
+    size 1, and the cameras are carried back. The direction is the view's name: a preset (front, right, back, left, top,
+    bottom) or degrees (0 = front, 90 = from the viewer's right). BadViewsError for other names.
     """
-    points = mesh.vertices[np.unique(mesh.faces)]
+    points = mesh.vertices[np.unique(mesh.faces)].astype(np.float64)
+    scale, center = normalising(points)
+    points = scale * (points - center)
     out = []
     for view in views:
         if view.camera is None:
             height, width = view.mask.shape
             camera = picture_camera(width, height, *_direction(view.name), field_of_view)
-            view = replace(view, camera=fitted_camera(camera, points, view.mask))
+            camera = fitted_camera(camera, points, view.mask)
+            view = replace(view, camera=moved(camera, 1 / scale, -scale * center))
         out.append(view)
     return tuple(out)
 

@@ -88,15 +88,18 @@ def test_a_finer_mesh_gives_normal_map_occlusion_and_colours(node: Any) -> None:
     assert json.loads(notes.splitlines()[0])["coverage"]["charts"] >= 2
 
 
-def test_views_are_laid_over_a_mesh_of_any_origin(node: Any) -> None:
-    """A picture from Prepare Image colours the front; de-light is passed on."""
+@pytest.mark.parametrize(("scale", "up"), [(1.0, 0.0), (7.0, 3.0), (0.02, 1.0)])
+def test_views_are_laid_over_a_mesh_of_any_origin(node: Any, scale: float, up: float) -> None:
+    """A picture from Prepare Image colours the front, wherever the mesh stands; de-light is passed on."""
     y, x = np.mgrid[-1:1:96j, -1:1:96j]
     mask = torch.from_numpy((x**2 + y**2 < 0.5).astype(np.float32))[None]
     image = torch.zeros((1, 96, 96, 3)) + torch.tensor([0.9, 0.2, 0.1])
     _, _, views = node("MaquettePrepareImage").execute(image, mask, size=96).args
     bake = node("MaquetteBakeTexture")
-    baked, texture, notes = bake.execute(solid(3), texture_size=64, views=views, delight=0.5).args
+    given = solid(3)
+    given.vertices = given.vertices * scale + np.array([0.0, up, 0.0])
+    baked, texture, notes = bake.execute(given, texture_size=64, views=views, delight=0.5).args
     assert json.loads(notes.splitlines()[0])["coverage"]["photos"] > 0.15
-    front = baked.uvs[0][baked.vertices[0, :, 2] > 0.42]
+    front = baked.uvs[0][baked.vertices[0, :, 2] > 0.42 * scale]
     column, row = ((front * 64).long().clamp(0, 63)).T
     assert torch.allclose(texture[0, row, column], torch.tensor([0.9, 0.2, 0.1]), atol=0.05)
