@@ -22,6 +22,7 @@ _FAULTS = {
     "aiohttp": ("ClientError",),
     "azure.core.exceptions": ("AzureError",),
     "botocore.exceptions": ("BotoCoreError", "ClientError"),
+    "gcsfs.retry": ("HttpError",),
     "google.auth.exceptions": ("GoogleAuthError",),
     "requests": ("RequestException",),
 }
@@ -39,7 +40,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self.url = url.rstrip("/") if "://" in url else str(Path(url).absolute())  # workers stand in other folders
         self._fs: Any = None
         if "://" in url:
             self._fs, self._root = _open(self.url)
@@ -147,7 +148,11 @@ class Store:
 
 def _known_faults() -> tuple[type[Exception], ...]:
     there = [(sys.modules[module], names) for module, names in _FAULTS.items() if module in sys.modules]
-    return (OSError, asyncio.TimeoutError, *(getattr(module, name) for module, names in there for name in names))
+    return (
+        OSError,
+        asyncio.TimeoutError,
+        *(getattr(module, name) for module, names in there for name in names if hasattr(module, name)),
+    )
 
 
 def _names(name: str) -> Iterator[str]:

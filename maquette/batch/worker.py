@@ -222,7 +222,7 @@ class Worker:
 
     def _bury(self, key: str, job: dict[str, Any], failure: Failure) -> None:
         result = {"state": "dead", "name": job["name"], "failure": failure.kind, "error": failure.message}
-        if self.board.finish(key, result) and self.hook is not None:
+        if self.board.finish(key, {**result, "item": job["item"]}) and self.hook is not None:
             self.hook.send("dead", {**result, "key": job["item"]})
 
     def _sweep(self) -> None:

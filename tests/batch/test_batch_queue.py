@@ -25,6 +25,7 @@ from fake_server import FakeComfy, Faults
 from redis_server import Redis, free_port
 from test_batch_run import ROOT, assert_complete, run, states
 
+from maquette.batch.ledger import Ledger
 from maquette.batch.store import Store
 
 pytest.importorskip("celery", reason="NO CELERY: the queue was not tested (pip install celery redis)")
@@ -159,6 +160,8 @@ def test_poison_ends_in_the_dead_letters_health_tells_and_the_hook_is_told(
         assert len(server.prompts) == 2
     (letter,) = redis.Redis.from_url(broker.url).lrange("maquette:dead", 0, -1)
     assert "not amused" in json.loads(letter)["error"]
+    with Ledger(tmp_path / "out" / "ledger.sqlite") as ledger:
+        assert ledger.get(json.loads(letter)["item"]) is not None
     assert health["up"] and health["vram_total"] > 0 and "not amused" in health["last_error"]
     assert health["waiting"] == {"default": 0}
     assert len({body for body, _ in got}) == 1

@@ -76,6 +76,11 @@ def test_a_store_that_is_away_says_so(tmp_path: Path, aws: str, monkeypatch: pyt
             Store(url).put_folder(result(tmp_path / uuid.uuid4().hex, "k"), "thing")
 
 
+def test_a_folder_is_named_for_processes_that_stand_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Store("out/").url == str(tmp_path / "out")
+
+
 def test_addresses_that_cannot_be_used_are_named() -> None:
     with pytest.raises(BadInputError, match="no address"):
         Store("nonsense://x")
