@@ -122,6 +122,8 @@ def _several(
     masks = [_tidy(view, settings, notes) for view in views]
     together = agreed(masks, views, settings.resolution, settings.device, progress.part(0, 0.3))
     notes.extend(together.notes)
+    if len(set(together.groups)) == 1:
+        notes.append("all views look along one axis, so the depth is the model's guess; add a view from the side")
     there = [replace(view, camera=s.camera) for view, s in zip(views, together.silhouettes, strict=True)]
     found = []
     for i, (view, mask) in enumerate(zip(there, masks, strict=True)):

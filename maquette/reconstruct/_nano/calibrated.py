@@ -3,6 +3,10 @@
 One picture tells relief but not distance. The cones of the other masks do: no surface lies before the point where a ray
 enters them, and on most rays it lies close behind. So each view's relief is moved along its rays until a stated share
 of it sticks out of the cones, which is what single wrong pixels do.
+
+A camera on the same axis says nothing of that distance: the rays of the front view run within the back view's cone from
+the first to the last. Views that no other axis crosses (a front and a back) stay where the network's own extent puts
+them, the middle of it at the origin, back to back.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import numpy as np
 import torch
 
 from ...data import FloatArray
+from ...geometry.hull import axis_groups
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,17 +43,21 @@ LEAST = 40
 
 
 def calibrated(found: Found) -> list[tuple[Prediction, Place]]:
-    """``found`` with every place's distance (``zero``) such that its relief fits the other views' cones, and every
-    point of it brought into the cones along its ray."""
-    placed = [(made, replace(place, zero=_distance(found, view))) for view, (made, place) in enumerate(found)]
+    """``found`` with every place's distance (``zero``) such that its relief fits the cones of the views along other
+    axes, and every point of it brought into all cones along its ray."""
+    axes = axis_groups([place.camera for _, place in found])
+    placed = []
+    for (made, place), axis in zip(found, axes, strict=True):
+        across = [one for one, other in zip(found, axes, strict=True) if other != axis]
+        placed.append((made, replace(place, zero=_distance(made, place, across)) if across else place))
     return [(_within(placed, view), place) for view, (_, place) in enumerate(placed)]
 
 
-def _distance(found: Found, view: int) -> float:
-    made, place = found[view]
-    relief = _relief(made, RAYS)
+def _distance(made: Prediction, place: Place, across: Found) -> float:
+    """The z-depth of frustum depth 0 at which the relief of ``made`` fits the cones of ``across``."""
+    relief = relief_of(made, RAYS)
     relief = relief[made.solid.rim(torch.from_numpy(relief).to(made.solid.outline)).cpu().numpy() > 2 * made.cell]
-    entry, _ = _stretch(relief, place, _others(found, view))
+    entry, _ = _stretch(relief, place, across)
     met = np.isfinite(entry)
     if met.sum() < LEAST:
         return place.zero
@@ -59,9 +68,10 @@ def _distance(found: Found, view: int) -> float:
 
 def _within(found: Found, view: int) -> Prediction:
     made, place = found[view]
-    relief = _relief(made, made.depth.shape[0])
+    others = [one for k, one in enumerate(found) if k != view]
+    relief = relief_of(made, made.depth.shape[0])
     own = made.solid.rim(torch.from_numpy(relief).to(made.solid.outline)).cpu().numpy() > -2 * made.cell
-    entry, leave = ((z / place.zero - 1) / place.half_width for z in _stretch(relief[own], place, _others(found, view)))
+    entry, leave = ((z / place.zero - 1) / place.half_width for z in _stretch(relief[own], place, others))
     room = np.maximum(leave - 2 * made.cell, (entry + leave) / 2)
     depth = relief[:, 2].copy()
     with np.errstate(invalid="ignore"):
@@ -69,11 +79,7 @@ def _within(found: Found, view: int) -> Prediction:
     return made.at(depth.reshape(made.depth.shape))
 
 
-def _others(found: Found, view: int) -> Found:
-    return [one for k, one in enumerate(found) if k != view]
-
-
-def _relief(made: Prediction, count: int) -> FloatArray:
+def relief_of(made: Prediction, count: int) -> FloatArray:
     """[count * count, 3] frustum points of the first surface, on a grid of rays over the crop."""
     line = (np.arange(count) + 0.5) / count
     where = (line * made.depth.shape[0]).astype(int)

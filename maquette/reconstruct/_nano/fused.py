@@ -9,7 +9,9 @@ import numpy as np
 
 from ...data import FloatArray, Mesh
 from ...geometry.camera import project
+from ...geometry.hull import axis_groups
 from ...progress import Progress
+from .calibrated import relief_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,21 +91,32 @@ def fused_field(found: Found, points: Tensor) -> tuple[Tensor, Tensor]:
     """Field [N] (world units, positive inside) and confidence [N] at world points [N, 3].
 
     As in the fusion of range images (Curless and Levoy 1996): each view gives the distance to the surface that it saw,
-    cut at BAND, and says little of what lies behind; no point is inside that lies outside a mask.
+    cut at BAND, and says little of what lies behind; no point is inside that lies outside a mask. Between the reliefs
+    of a front and a back, into which no other view looks, all is solid.
     """
     import torch
 
     total, weight = torch.zeros_like(points[:, 0]), torch.full_like(points[:, 0], 1e-6)
+    behind_all = torch.full_like(total, torch.inf)
     for made, place in found:
-        where = place.to_frustum(points)
-        value, sure = _opinion(made, where)
-        total += sure * value * place.unit
+        behind, material, sure = _opinion(made, place.to_frustum(points))
+        total += sure * material * place.unit
         weight += sure
-    return torch.minimum(total / weight, cones(found, points)), (weight / len(found)).clamp(0, 1)
+        behind_all = torch.minimum(behind_all, behind * place.unit)
+    value = behind_all if back_to_back(found) else total / weight
+    return torch.minimum(value, cones(found, points)), (weight / len(found)).clamp(0, 1)
 
 
-def _opinion(made: Prediction, where: Tensor) -> tuple[Tensor, Tensor]:
-    """What one view says at frustum points [N, 3]: distance [N] in half picture widths, and its weight [N]."""
+def back_to_back(found: Found) -> bool:
+    """Whether the views look along one axis, and from both of its ends."""
+    cameras = [place.camera for _, place in found]
+    ways = {bool(c.cam_to_world[:3, 2] @ cameras[0].cam_to_world[:3, 2] > 0) for c in cameras}
+    return len(set(axis_groups(cameras))) == 1 and len(ways) == 2
+
+
+def _opinion(made: Prediction, where: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What one view says at frustum points [N, 3], each [N]: distance behind its first surface and distance to the
+    material that it takes to be there, both in half picture widths and cut at BAND, and the weight of that."""
     import torch
     from torch.nn import functional
 
@@ -114,7 +127,7 @@ def _opinion(made: Prediction, where: Tensor) -> tuple[Tensor, Tensor]:
     material = made.solid.along(where) * (BAND / made.solid.reach)
     value = torch.where(behind > 0, torch.minimum(behind, material), behind).clamp(-BAND, BAND)
     hidden = ((behind - BAND) / BAND).clamp(0, 1)
-    return value, sure * (1 - (1 - HIDDEN) * hidden)
+    return behind.clamp(-BAND, BAND), value, sure * (1 - (1 - HIDDEN) * hidden)
 
 
 def trust(made: Prediction) -> FloatArray:
@@ -125,9 +138,12 @@ def trust(made: Prediction) -> FloatArray:
 
 
 def _box(found: Found) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of a box around all that lies in the cone of every mask."""
+    """Corners of a box around all that lies in the cone of every mask; along a single axis, around the reliefs."""
     import torch
 
+    if back_to_back(found):
+        ends = [_bounds(made, place) for made, place in found]
+        return np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
     reach = BOX * max(place.unit for _, place in found)
     line = torch.linspace(-reach, reach, SCOUT)
     points = torch.cartesian_prod(line, line, line)
@@ -135,6 +151,19 @@ def _box(found: Found) -> tuple[np.ndarray, np.ndarray]:
     if len(inside) == 0:
         return np.full(3, -reach), np.full(3, reach)
     return inside.min(0).astype(np.float64), inside.max(0).astype(np.float64)
+
+
+def _bounds(made: Prediction, place: Place) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the box around a view's first surface and the middle of its solid, inside its mask, and more."""
+    import torch
+
+    relief = relief_of(made, made.depth.shape[0])
+    own = made.solid.rim(torch.from_numpy(relief).to(made.solid.outline)).cpu().numpy() > -2 * made.cell
+    first = relief[own]
+    halfway = first.copy()
+    halfway[:, 2] = made.middle
+    points = np.concatenate([place.to_world(first), place.to_world(halfway)])
+    return points.min(0) - 2 * made.cell * place.unit, points.max(0) + 2 * made.cell * place.unit
 
 
 def _filled(mesh: Mesh, place: Place, made: Prediction, cell: float) -> float:
