@@ -99,9 +99,9 @@ class CleanMesh(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, repair: str = "fix") -> bool | str:
-        """The levels, and the names that older workflows hold."""
-        known = repair in REPAIRS or repair in _OLD_REPAIRS
+    def validate_inputs(cls, repair: str | None = "fix") -> bool | str:
+        """The levels, and the names that older workflows hold; a linked value arrives as None."""
+        known = repair is None or repair in REPAIRS or repair in _OLD_REPAIRS
         return True if known else f"repair: there is no '{repair}'; choose one of {', '.join(REPAIRS)}"
 
     @classmethod

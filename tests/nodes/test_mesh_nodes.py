@@ -50,6 +50,7 @@ def test_old_workflows_may_say_none(node: Any) -> None:
     assert json.loads(notes.splitlines()[-1])["distance_max"] == 0
     assert node("MaquetteCleanMesh").validate_inputs(repair="none") is True
     assert "bogus" in node("MaquetteCleanMesh").validate_inputs(repair="bogus")
+    assert node("MaquetteCleanMesh").validate_inputs(repair=None) is True, "a linked input is not known yet"
 
 
 def test_a_gate_stops_the_run_or_blocks_the_branch(node: Any) -> None:
