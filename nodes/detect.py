@@ -40,12 +40,13 @@ class DetectObjects(io.ComfyNode):
                     step=0.05,
                     tooltip="Margin around each object, as a share of its longer side.",
                 ),
+                device_input(),
                 io.String.Input(
                     "folder",
+                    optional=True,
                     default="3d/objects",
                     tooltip="Where prefixes points: a folder below output/; the time is added to its name.",
                 ),
-                device_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -72,8 +73,8 @@ class DetectObjects(io.ComfyNode):
         method: str = "auto",
         most: int = 20,
         padding: float = 0.1,
-        folder: str = "3d/objects",
         device: str = "auto",
+        folder: str = "3d/objects",
     ) -> io.NodeOutput:
         from ..maquette import detect
         from ..maquette.errors import BadInputError

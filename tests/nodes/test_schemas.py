@@ -55,6 +55,24 @@ def test_the_door_exports_the_v3_entry_only(pack: Any, root: Path) -> None:
     assert (root / pack.WEB_DIRECTORY).is_dir()
 
 
+def test_detect_keeps_the_inputs_of_older_workflows(schemas: list[Any]) -> None:
+    """A page stores values by position and a graph for the API leaves new ones out: new inputs go last, optional."""
+    found = next(x for x in schemas if x.node_id == "MaquetteDetectObjects").inputs
+    assert [x.id for x in found] == ["image", "text", "method", "most", "padding", "device", "folder"]
+    assert [x.id for x in found if x.optional] == ["folder"]
+
+
+def test_example_workflows_hold_their_values_in_the_pages_order(schemas: list[Any], root: Path) -> None:
+    """Required inputs first, then the optional ones: values are stored by position."""
+    order = {x.node_id: [s.id for s in sorted(x.inputs, key=lambda s: bool(s.optional))] for x in schemas}
+    nodes = [n for p in (root / "example_workflows").glob("*.json") for n in json.loads(p.read_text("utf-8"))["nodes"]]
+    ours = [node for node in nodes if node["type"] in order]
+    assert len(ours) > 10
+    for node in ours:
+        names = [x["name"] for x in node["inputs"] if "widget" in x]
+        assert names == sorted(names, key=order[node["type"]].index), node["type"]
+
+
 def test_every_node_is_named_described_and_placed(schemas: list[Any]) -> None:
     """A title, a sentence and a category below Maquette."""
     for schema in schemas:
