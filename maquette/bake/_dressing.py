@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 UVS = (*METHODS, "keep")
+_OVER = 1e-4
+"""How far uvs may leave the square, for rounding."""
 
 
 def dress(
@@ -43,8 +45,7 @@ def dress(
     bare, figures = mesh.replace(vertex_colors=None, texture=None), {}
     notes: tuple[str, ...] = ()
     if uvs == "keep":
-        if mesh.uvs is None:
-            raise BadMeshError("uvs: the mesh has none to keep; choose fast or xatlas")
+        _keepable(mesh)
     elif uvs in METHODS:
         cut = unwrap_with_map(
             bare.replace(uvs=None), size=size, method=uvs, timeout=timeout, progress=progress.part(0.0, 0.4)
@@ -65,3 +66,12 @@ def dress(
         )
     progress.update(1, 1, "bake")
     return replace(result, mesh=made, coverage={**result.coverage, **figures}, notes=(*notes, *result.notes))
+
+
+def _keepable(mesh: Mesh) -> None:
+    """BadMeshError for a mesh without uvs, or with some of a face's outside [0, 1], where there are no texels."""
+    if mesh.uvs is None:
+        raise BadMeshError("uvs: the mesh has none to keep; choose fast or xatlas")
+    used = mesh.uvs[mesh.faces]
+    if not ((used >= -_OVER) & (used <= 1 + _OVER)).all():
+        raise BadMeshError("uvs: those of the mesh leave the square (tiles repeat); choose fast or xatlas")

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from maquette.appearance import OwnLook, ProjectedPhotos, Uniform
 from maquette.appearance.color import to_linear
-from maquette.bake import bake, color_vertices, unwrap
+from maquette.bake import bake, color_vertices, dress, unwrap
 from maquette.bake._gutter import fill_gutter
 from maquette.data import Material, Mesh, SurfaceSample, Texture, View
 from maquette.errors import BadInputError, BadMeshError, Cancelled
@@ -84,6 +84,20 @@ def test_a_baked_mesh_looks_as_the_mesh_it_was_baked_from(ball: Mesh) -> None:
     ):
         assert np.abs(render(made, camera, shading=False)[0] - truth)[inside].max() < 0.05
         assert made.material.base_color == (1.0, 1.0, 1.0)
+
+
+def test_uvs_that_leave_the_square_are_not_kept(ball: Mesh) -> None:
+    """Tiles have no texels of their own, so those faces would lose their surface; what no face uses does not matter."""
+    assert ball.uvs is not None
+    for tiles in (ball.uvs * 2, ball.uvs - 0.3):
+        with pytest.raises(BadMeshError, match="leave the square"):
+            dress(ball.replace(uvs=tiles), Uniform(), size=64, uvs="keep")
+    spare = Mesh(
+        np.append(ball.vertices, [[0, 0, 0]], axis=0),
+        ball.faces,
+        uvs=np.append(ball.uvs * (1 + 5e-5), [[9, 9]], axis=0),
+    )
+    assert dress(spare, Uniform(), size=64, uvs="keep").mesh.texture is not None
 
 
 def test_the_rendered_texture_shows_no_seams_and_no_black(ball: Mesh) -> None:
