@@ -16,9 +16,10 @@ from maquette.geometry.camera import pixel_rays, preset_camera
 from maquette.geometry.raster import render_fragments
 from maquette.progress import silent
 from maquette.reconstruct import Settings, reconstruct
+from maquette.reconstruct._nano import filling
 from maquette.reconstruct._nano.calibrated import calibrated
 from maquette.reconstruct._nano.filling import filled_up
-from maquette.reconstruct._nano.fused import cones
+from maquette.reconstruct._nano.fused import cones, smoothed
 from maquette.reconstruct._nano.weights import load_network
 from maquette.reconstruct.nano import _prepared
 
@@ -145,7 +146,8 @@ def test_rays_that_met_nothing_are_filled_and_nothing_sticks_out(found: list[tup
     points = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), -1)
     room = cones(found, points.view(-1, 3)).view(49, 49, 49)
     empty = torch.full_like(room, -0.05)
-    full = filled_up(empty, room, points, found, silent())
+    full = empty.clone()
+    filled_up(full, room, [line] * 3, found, silent())
     assert not bool(((full > 0) & (room <= 0)).any())
     for made, place in found:
         column = (place.to_frustum(points[full > 0])[:, :2] + 1) * 12
@@ -156,3 +158,26 @@ def test_rays_that_met_nothing_are_filled_and_nothing_sticks_out(found: list[tup
         v, u = torch.meshgrid(middle, middle, indexing="ij")
         asked = made.solid.rim(torch.stack([u, v, u * 0], -1).view(-1, 3)).view(24, 24) > 0.12
         assert bool((hit | ~asked).all())
+
+
+def test_slab_by_slab_is_what_the_whole_lattice_gives(
+    found: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Positions, smoothing and filling, on a lattice with three different sides."""
+    axes = [torch.linspace(-0.6, 0.6, count) for count in (25, 31, 28)]
+    dense = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    room = cones(found, dense.view(-1, 3)).view(dense.shape[:3])
+    made = []
+    for size in (1, 3 * 31 * 28, dense.numel()):
+        monkeypatch.setattr(filling, "SLAB", size)
+        parts = list(filling.slabs(axes))
+        assert torch.equal(torch.cat([points for _, points in parts]), dense.view(-1, 3))
+        assert len(parts) == {1: 25, 3 * 31 * 28: 9}.get(size, 1)
+        made.append(torch.full_like(room, -0.05))
+        filled_up(made[-1], room, axes, found, silent())
+    assert bool((made[0] > 0).any())
+    assert torch.allclose(made[0], made[2], atol=1e-6) and torch.allclose(made[1], made[2], atol=1e-6)
+    kernel = torch.tensor([0.25, 0.5, 0.25])
+    cube = (kernel[:, None, None] * kernel[:, None] * kernel)[None, None]
+    wide = torch.nn.functional.pad(room[None, None], (1,) * 6, mode="replicate")
+    assert torch.allclose(smoothed(room), torch.nn.functional.conv3d(wide, cube)[0, 0], atol=1e-6)

@@ -3,7 +3,7 @@ solid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RAYS, SAMPLES = 128, 96
 """Rays a side of each view, and samples along each."""
+SLAB = 1 << 18
+"""Samples of the lattice that are looked at together."""
 BLUR = 2
 """Rays over which the raise is spread, so that no steps arise."""
 ABOVE = 0.7
@@ -28,23 +30,31 @@ PULL = 0.15
 """How much worse a place counts with its distance from the surface that the view itself saw."""
 
 
+def slabs(axes: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+    """The lattice of the positions ``axes`` along x, y and z, a few layers at a time: which layers, and the world
+    positions [N, 3] of their samples. All positions at once are three times as large as the field."""
+    x, y, z = axes
+    step = max(1, SLAB // (len(y) * len(z)))
+    for start in range(0, len(x), step):
+        part = slice(start, min(start + step, len(x)))
+        yield part, torch.stack(torch.meshgrid(x[part], y, z, indexing="ij"), -1).view(-1, 3)
+
+
 def filled_up(
     values: Tensor,  # [X, Y, Z] fused field on a lattice, world units, positive inside
     room: Tensor,  # [X, Y, Z] distance to the walls of the cones
-    points: Tensor,  # [X, Y, Z, 3] world positions of the samples
+    axes: Sequence[Tensor],  # world positions [X], [Y], [Z] of the samples
     found: Sequence[tuple[Prediction, Place]],
     progress: Progress,
-) -> Tensor:
-    """The field, raised along the rays of every mask that met nothing, and cut by the cones."""
-    out = values
+) -> None:
+    """Raises the field, in place, along the rays of every mask that met nothing, and cuts it by the cones."""
     for made, place in found:
         progress.check()
-        lift = _missing(out, room, points, made, place)
+        lift = _missing(values, room, axes, made, place)
         if float(lift.max()) > 0:
-            flat = points.view(-1, 3)
-            rise = torch.cat([_rise(lift, part, made, place) for part in flat.split(1 << 19)])
-            out = torch.minimum(out + rise.view(out.shape), room)
-    return out
+            for part, points in slabs(axes):
+                rise = _rise(lift, points, made, place).view(values[part].shape)
+                values[part] = torch.minimum(values[part] + rise, room[part])
 
 
 def _rise(lift: Tensor, points: Tensor, made: Prediction, place: Place) -> Tensor:
@@ -59,9 +69,9 @@ def _away(where: Tensor, made: Prediction) -> Tensor:
     return PULL * (where[:, 2] - _at(depth, where, "border")).abs()
 
 
-def _missing(values: Tensor, room: Tensor, points: Tensor, made: Prediction, place: Place) -> Tensor:
+def _missing(values: Tensor, room: Tensor, axes: Sequence[Tensor], made: Prediction, place: Place) -> Tensor:
     """[RAYS, RAYS] by how much the field must rise on each ray of the mask for the mask to be filled."""
-    cell = float(points[1, 0, 0, 0] - points[0, 0, 0, 0])
+    cell = float(axes[0][1] - axes[0][0])
     line = (torch.arange(RAYS) + 0.5) / RAYS * 2 - 1
     v, u = torch.meshgrid(line, line, indexing="ij")
     on = torch.stack([u, v, torch.zeros_like(u)], dim=-1).reshape(-1, 3)
@@ -70,10 +80,12 @@ def _missing(values: Tensor, room: Tensor, points: Tensor, made: Prediction, pla
     aim = (values.new_tensor(place.to_world(on.numpy())) - eye)[inside] / place.zero
     z = (place.zero + place.unit * torch.linspace(-REACH, REACH, SAMPLES)).clamp(min=1e-3).to(values)
     along = (aim[:, None] * z[:, None] + eye).reshape(-1, 3)
-    first, last = points[0, 0, 0], points[-1, -1, -1]
+    first, last = (torch.stack([a[end] for a in axes]) for end in (0, -1))
     where = ((along - first) / (last - first) * 2 - 1).flip(-1)[None, None, None]
-    both = functional.grid_sample(torch.stack([values, room])[None], where, padding_mode="border", align_corners=True)
-    field, walls = both[0, :, 0, 0].view(2, len(aim), SAMPLES)
+    field, walls = (
+        functional.grid_sample(one[None, None], where, padding_mode="border", align_corners=True).view(-1, SAMPLES)
+        for one in (values, room)
+    )
     allowed = torch.where(walls > 0, field, -torch.inf)
     malus = (_away(place.to_frustum(along), made) * place.unit).view(field.shape)
     best = (allowed - malus).amax(dim=1)

@@ -38,21 +38,20 @@ def fused_mesh(found: Found, resolution: int, device: str, progress: Progress) -
     import torch
 
     from ...geometry.extract import marching_cubes
-    from .filling import filled_up
+    from .filling import filled_up, slabs
 
     low, high = _box(found)
     cell = float((high - low).max()) / resolution
     counts = np.ceil((high - low) / cell).astype(int) + 3
     axes = [torch.arange(int(n), device=device) * cell + float(a) - cell for n, a in zip(counts, low, strict=True)]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    values, room = (torch.empty(points.shape[:3], device=device) for _ in range(2))
-    for layer, value, wall in zip(points, values, room, strict=True):
+    values, room = (torch.empty([len(a) for a in axes], device=device) for _ in range(2))
+    for part, points in slabs(axes):
         progress.check()
-        flat = layer.reshape(-1, 3)
-        wall[:] = cones(found, flat).view(wall.shape)
-        value[:] = fused_field(found, flat)[0].view(wall.shape)
-    values = torch.minimum(_smoothed(values), room)
-    values = filled_up(values, room, points, found, progress)
+        room[part] = cones(found, points).view(room[part].shape)
+        values[part] = fused_field(found, points)[0].view(room[part].shape)
+    values = smoothed(values)
+    torch.minimum(values, room, out=values)
+    filled_up(values, room, axes, found, progress)
     lower, upper = ([float(a[end]) for a in axes] for end in (0, -1))
     vertices, faces = marching_cubes(values, lower=lower, upper=upper)
     if len(faces) == 0:
@@ -64,19 +63,16 @@ def fused_mesh(found: Found, resolution: int, device: str, progress: Progress) -
     return mesh, []
 
 
-def _smoothed(values: Tensor) -> Tensor:
+def smoothed(values: Tensor) -> Tensor:
     """[X, Y, Z] averaged with weights 1 2 1 along each axis: views that take turns leave no steps."""
-    from torch.nn import functional
-
-    out = values[None, None]
-    for axis in (2, 3, 4):
-        shape = [1, 1, 1, 1, 1]
-        shape[axis] = 3
-        kernel = values.new_tensor([0.25, 0.5, 0.25]).view(shape)
-        pad = [0, 0, 0, 0, 0, 0]
-        pad[2 * (4 - axis)] = pad[2 * (4 - axis) + 1] = 1
-        out = functional.conv3d(functional.pad(out, pad, mode="replicate"), kernel)
-    return out[0, 0]
+    for axis in range(3):
+        out, last = values * 0.5, values.shape[axis] - 1
+        out.narrow(axis, 1, last).add_(values.narrow(axis, 0, last), alpha=0.25)
+        out.narrow(axis, 0, last).add_(values.narrow(axis, 1, last), alpha=0.25)
+        for end in (0, last):  # beyond the ends the field goes on as it is there
+            out.narrow(axis, end, 1).add_(values.narrow(axis, end, 1), alpha=0.25)
+        values = out
+    return values
 
 
 def cones(found: Found, points: Tensor) -> Tensor:
