@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
@@ -13,10 +12,16 @@ WRITABLE = (".glb", ".obj", ".ply", ".stl", ".3mf")
 WITH_UVS = (".glb", ".obj")
 
 
-def checked_mesh_output(path: Path, formats: tuple[str, ...] = WRITABLE) -> None:
-    """BadInputError before any work when ``path`` has another ending or its folder cannot be written."""
+def checked_mesh_output(options: argparse.Namespace, formats: tuple[str, ...] = WRITABLE) -> None:
+    """Before any work: BadInputError when the output has another ending, cannot be packed as asked, or its folder
+    cannot be written; MissingError when what packs it is not installed."""
+    path = options.output
     if path.suffix.lower() not in formats:
         raise BadInputError(f"cannot write '{path.name}': the ending must be one of {', '.join(formats)}")
+    if options.webp or options.draco:
+        from ..mesh.writing import checked_packing
+
+        checked_packing(path, options.webp, options.draco)
     checked_folder(path)
 
 

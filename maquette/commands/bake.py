@@ -55,7 +55,7 @@ def add(groups: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it: nothing is written before everything has worked."""
-    checked_mesh_output(options.output, WITH_UVS)
+    checked_mesh_output(options, WITH_UVS)
     if options.report is not None:
         checked_folder(options.report)
     within("--size", options.size, 16, 8192)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..gate import check_form
 from ._meshes import WRITABLE, add_packing, checked_mesh_output, packing
 from ._terminal import checked_folder, print_json, progress_bar, say, within, write_text
 
@@ -43,7 +44,9 @@ def add(groups: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 when written, 4 (by GateError) when the gate refuses."""
-    checked_mesh_output(options.output)
+    checked_mesh_output(options)
+    if options.gate.strip():
+        check_form(options.gate)
     if options.report is not None:
         checked_folder(options.report)
     if options.faces != 0:
@@ -64,11 +67,12 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     report, refusal = done.as_dict(), done.refusal(options.gate)
+    if refusal is None:  # the report comes after the mesh: where that fails there is none to report on
+        write_mesh(done.mesh, options.output, report=report, **packing(options))
     if options.report is not None:
         write_text(options.report, json.dumps({**report, "refused": str(refusal or "")}, indent=2) + "\n")
     if refusal is not None:
         raise refusal
-    write_mesh(done.mesh, options.output, report=report, **packing(options))
     if options.json:
         print_json({**report, "files": {"mesh": str(options.output)}})
     else:

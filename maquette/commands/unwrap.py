@@ -25,7 +25,7 @@ def add(groups: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Unwrap and write; a texture, whose UVs end here, is not carried along."""
-    checked_mesh_output(options.output, WITH_UVS)
+    checked_mesh_output(options, WITH_UVS)
     within("--size", options.size, 16, 8192)
     from ..bake import unwrap_with_map
     from ..mesh import read_mesh, write_mesh

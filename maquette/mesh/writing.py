@@ -48,9 +48,7 @@ def write_mesh(
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise BadInputError(f"cannot write '{path.name}': the ending must be one of {', '.join(FORMATS)}")
-    if (webp or draco) and suffix != ".glb":
-        raise BadInputError(f"webp and draco are ways to pack a GLB; {path.name} would be {suffix[1:]}")
-    packed = packing(webp, draco)
+    packed = checked_packing(path, webp, draco)
     placed = _sized(mesh, size_mm)
     with landing(path) as folder:
         if suffix == ".glb":
@@ -85,6 +83,15 @@ def _bare(mesh: Mesh) -> Any:
     made = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.vertex_normals, process=False, validate=False)
     made.metadata.clear()
     return made
+
+
+def checked_packing(path: Path, webp: bool, draco: bool) -> dict[str, bool]:
+    """What the exporter is told; also for asking before the work. BadInputError where ``path`` is no GLB, MissingError
+    where this machine cannot pack it."""
+    suffix = path.suffix.lower()
+    if (webp or draco) and suffix != ".glb":
+        raise BadInputError(f"webp and draco are ways to pack a GLB; {path.name} would be {suffix[1:]}")
+    return packing(webp, draco)
 
 
 def _textured(mesh: Mesh, webp: bool) -> Any:

@@ -16,6 +16,7 @@ from maquette.cli import main
 from maquette.data import Mesh
 from maquette.mesh import certify, read_mesh, write_mesh
 from maquette.mesh.color import sampled, to_encoded, to_linear
+from maquette.mesh.landing import WriteError
 
 
 def ball(level: int = 4, bump: float = 0.0, shift: float = 0.0) -> Mesh:
@@ -193,7 +194,10 @@ def test_webp_is_smaller_and_read_again(tmp_path: Path) -> None:
         (["clean", "a.ply", "-o", "b.glb", "--faces", "2"], 2, "--faces"),
         (["clean", "a.ply", "-o", "b.glb", "--gate", "bogus > 1"], 2, "bogus"),
         (["clean", "a.ply", "-o", "b.glb", "--floaters", "7"], 2, "floaters"),
-        (["clean", "a.ply", "-o", "b.ply", "--webp"], 2, "GLB"),
+        (["clean", "missing.ply", "-o", "b.ply", "--webp"], 2, "GLB"),
+        (["unwrap", "missing.ply", "-o", "b.obj", "--webp"], 2, "GLB"),
+        (["bake", "missing.ply", "-o", "b.obj", "--draco", "--report", "r.json"], 2, "GLB"),
+        (["clean", "missing.ply", "-o", "b.glb", "--gate", "faces <"], 2, "not an expression"),
         (["unwrap", "a.ply", "-o", "b.stl"], 2, ".obj"),
         (["unwrap", "a.ply", "-o", "b.glb", "--size", "9"], 2, "--size"),
         (["bake", "a.ply", "-o", "b.stl"], 2, ".glb"),
@@ -216,6 +220,18 @@ def test_what_cannot_work_is_said_and_leaves_nothing(
     assert main(arguments) == code
     assert says in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ply", "far.ply"]
+
+
+def test_no_report_without_its_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that refuses the mesh leaves no report that says it was not refused."""
+    source, report = write_mesh(ball(2), tmp_path / "a.ply"), tmp_path / "r.json"
+
+    def full(*_args: object, **_more: object) -> Path:
+        raise WriteError("no space left")
+
+    monkeypatch.setattr("maquette.mesh.write_mesh", full)
+    assert main(["clean", str(source), "-o", str(tmp_path / "b.glb"), "--report", str(report)]) != 0
+    assert not report.exists()
 
 
 def test_draco_needs_its_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
