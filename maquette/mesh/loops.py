@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..progress import Progress, silent
 from .topology import Bools, Floats, Ints, cross
 
 _EXACT = 160
@@ -23,10 +24,13 @@ Loop = tuple[Floats, Ints]
 """points: [L, 3] along the rim; taken: [C, 2] pairs of places along it, i < j, that have an edge elsewhere already."""
 
 
-def triangulated(loops: Sequence[Loop]) -> list[list[Triangle] | None]:
-    """Per loop triangles [i, j, k] with i < j < k in rim order; None where every choice reuses an edge."""
-    rings, made = [], []
+def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> list[list[Triangle] | None]:
+    """Per loop triangles [i, j, k] with i < j < k in rim order; None where every choice reuses an edge. Cancel ends it
+    between batches."""
+    progress = progress or silent()
+    rings, made, done = [], [], 0
     for points, taken in loops:
+        progress.check()
         ring, ears = _shortened(points, taken)
         rings.append(np.array(ring, np.int64))
         made.append(ears)
@@ -37,6 +41,8 @@ def triangulated(loops: Sequence[Loop]) -> list[list[Triangle] | None]:
         step = max(1, _TOGETHER // max(size * size, 1))
         for start in range(0, len(some), step):
             which = some[start : start + step].tolist()
+            progress.update(done, len(loops), "holes")
+            done += len(which)
             points = np.stack([loops[k][0][rings[k]] for k in which])
             barred = np.stack([_barred(loops[k][1], rings[k], len(loops[k][0])) for k in which])
             for k, rest in zip(which, _least_area(points, barred), strict=True):

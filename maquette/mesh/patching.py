@@ -47,14 +47,14 @@ class Hole:
 
 def make_patches(holes: list[Hole], progress: Progress) -> list[Patch]:
     """Patches that close ``holes`` and continue the surface around them."""
-    progress.update(0, 1, "holes")
+    found = triangulated([(hole.points, hole.taken) for hole in holes], progress.part(0.0, 0.5))
     pieces = [
         _fan(hole.points) if triangles is None else (hole.points, np.array(triangles, np.int64))
-        for hole, triangles in zip(holes, triangulated([(h.points, h.taken) for h in holes]), strict=True)
+        for hole, triangles in zip(holes, found, strict=True)
     ]
     fine = [k for k, hole in enumerate(holes) if len(hole.points) >= _PLAIN]
     if fine:
-        progress.update(1, 1, "patches")
+        progress.update(1, 2, "patches")
         for k, piece in zip(fine, _faired([holes[k] for k in fine], [pieces[k] for k in fine]), strict=True):
             pieces[k] = piece
     return [_with_blend(*piece, len(hole.points)) for piece, hole in zip(pieces, holes, strict=True)]

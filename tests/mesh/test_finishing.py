@@ -25,9 +25,10 @@ from mesh_shapes import (
 )
 
 from maquette.data import Mesh
-from maquette.errors import BadInputError, GateError
+from maquette.errors import BadInputError, Cancelled, GateError
 from maquette.mesh import certify, finish, simplify
 from maquette.mesh.loops import triangulated
+from maquette.progress import Progress
 
 Damage = Callable[[Mesh, np.random.Generator], Mesh]
 
@@ -199,6 +200,21 @@ def test_loops_of_many_lengths_get_the_least_area_each(seed: int) -> None:
         assert len(found) == len(points) - 2
         made = sum(float(np.linalg.norm(np.cross(points[b] - points[a], points[c] - points[a]))) for a, b, c in found)
         assert made == pytest.approx(least, rel=1e-9)
+
+
+def test_cancel_ends_the_filling_of_holes_between_batches() -> None:
+    """Rims of several lengths: after the first batch Cancel is heard, and no batch more is begun."""
+    rng = np.random.default_rng(0)
+    loops = [(rng.normal(size=(size, 3)), np.zeros((0, 2), np.int64)) for size in (5, 6, 7, 8)]
+    begun: list[float] = []
+
+    def check() -> None:
+        if len(begun) == 2:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        triangulated(loops, Progress(lambda share, _label: begun.append(share), check))
+    assert begun == [0.0, 0.25]
 
 
 @pytest.mark.slow
