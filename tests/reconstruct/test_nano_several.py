@@ -66,7 +66,7 @@ def ellipsoid(half: tuple[float, float, float], size: int = 256) -> list[View]:
     return views
 
 
-@pytest.mark.parametrize("half", [(0.25, 0.4, 0.25), (0.4, 0.3, 0.3)])
+@pytest.mark.parametrize("half", [(0.25, 0.4, 0.25), pytest.param((0.4, 0.3, 0.3), marks=pytest.mark.slow)])
 def test_a_front_and_a_back_are_put_together(half: tuple[float, float, float]) -> None:
     """Without a fallback: a closed solid that fills both outlines and has the volume and depth of the ellipsoid."""
     made = reconstruct(ellipsoid(half), "nano", FAST)
