@@ -36,6 +36,7 @@ def without_hidden(surface: Surface, progress: Progress) -> tuple[Surface, int]:
     gone = (share <= _WHOLE)[labels]
     hidden = ~_smoothed(surface, seen) & ~gone
     gone |= _large_regions(surface, hidden, area)
+    gone |= _crumbs(surface, gone, area)
     if gone.all():
         return surface, 0
     return surface.kept(~gone), int(gone.sum())
@@ -68,22 +69,23 @@ def _seen(surface: Surface, progress: Progress) -> Floats:
 
 
 def _spread(surface: Surface, chosen: Ints, visible: Bools) -> Floats:
-    """[F] the verdict of the sample that is nearest along the surface."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import dijkstra
+    """[F] the verdict of the sample that is nearest along the surface; of two at one distance the one that is seen.
 
-    count = len(surface.faces)
+    Ring by ring about all samples at once. A graph library would break ties as its version likes, and a cut must not
+    depend on that. What no sample reaches counts as seen and so is left alone.
+    """
     pairs = surface.edges.pairs() // 3
-    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count)).tocsr()
-    _, _, source = dijkstra(
-        graph, directed=False, indices=chosen, min_only=True, unweighted=True, return_predecessors=True
-    )
-    verdict = np.ones(count)  # what no sample reaches is left alone
-    at = np.zeros(count)
-    at[chosen] = visible
-    reached = source >= 0
-    verdict[reached] = at[source[reached]]
-    return verdict
+    verdict = np.full(len(surface.faces), -1.0)
+    verdict[chosen] = visible
+    while len(pairs):
+        known = verdict[pairs] >= 0
+        rim = known[:, 0] != known[:, 1]
+        if not rim.any():
+            break
+        begin = pairs[rim][known[rim]]  # one of each pair, in the order of the pairs
+        np.maximum.at(verdict, pairs[rim][~known[rim]], verdict[begin])
+        pairs = pairs[~known.all(axis=1)]
+    return np.abs(verdict)
 
 
 def _smoothed(surface: Surface, seen: Floats) -> Bools:
@@ -106,3 +108,20 @@ def _large_regions(surface: Surface, hidden: Bools, area: Floats) -> Bools:
     groups, label = label_groups(inside, len(hidden))
     size = np.bincount(label, area * hidden, groups)
     return hidden & (size >= _REGION * area.sum())[label]
+
+
+def _crumbs(surface: Surface, gone: Bools, area: Floats) -> Bools:
+    """[F] what the cut leaves of a part beside its largest piece, when it is too small to be a wall: it goes as well.
+
+    Such a crumb was seen (through a crack, say), but held by nothing it would stay in the air as an open sheet.
+    """
+    whole, part = surface.parts
+    pairs = surface.edges.pairs() // 3
+    pieces, piece = label_groups(pairs[~gone[pairs].any(axis=1)], len(gone))
+    size = np.bincount(piece, area * ~gone, pieces)
+    owner = np.zeros(pieces, np.int64)
+    owner[piece] = part
+    largest = np.zeros(whole)
+    np.maximum.at(largest, owner, size)
+    small = (size < largest[owner]) & (size < _REGION * area.sum())
+    return small[piece] & (np.bincount(part, gone, whole) > 0)[part]

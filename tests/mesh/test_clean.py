@@ -363,9 +363,9 @@ def test_touching_voxels_come_apart_everywhere(seed: int) -> None:
     assert report.volume == pytest.approx(len(cells), rel=0.01)
 
 
-@pytest.mark.parametrize("seed", [108, 123])
+@pytest.mark.parametrize("seed", [6, 31, 108, 123])
 def test_cutting_inner_walls_out_of_rubble_leaves_a_manifold(seed: int) -> None:
-    """Marching cubes of pure noise: the cut leaves faces that hang by a vertex; they are split before holes close."""
+    """Marching cubes of pure noise: the cut leaves crumbs, and faces that hang by a vertex; neither stays open."""
     from skimage.measure import marching_cubes
 
     noise = np.random.default_rng(seed).normal(size=(14, 14, 14))
