@@ -194,7 +194,7 @@ def _mended(surface: Surface, start: _Start) -> Surface:
     surface, _ = without_doubles(surface)
     surface, _ = without_slivers(surface)
     surface, added = split(surface)
-    surface, _, _ = without_floaters(surface, _BUBBLE)
+    surface, _, _ = without_floaters(surface, _BUBBLE if surface.parts[0] <= start.parts else _CRUMB)
     if start.closed:
         surface = fill_holes(surface, silent()).surface
     return outward(surface)[0] if added else surface
@@ -202,6 +202,8 @@ def _mended(surface: Surface, start: _Start) -> Surface:
 
 _BUBBLE = 1e-6
 """Share of the largest part's volume below which a part is what a pinch left over."""
+_CRUMB = 1e-4
+"""The same where there are more parts than before: then a pinch has cut a thin tip off, which is no part of its own."""
 
 
 def _dressed(surface: Surface, start: _Start) -> Mesh:

@@ -11,6 +11,7 @@ from mesh_shapes import box, is_closed_manifold, joined, sphere, torus, volume, 
 from maquette.data import Mesh, Texture
 from maquette.errors import BadInputError, BadMeshError, Cancelled, UnreachableTargetError
 from maquette.mesh import certify, clean, simplify
+from maquette.mesh.parts import usable
 from maquette.progress import Progress
 
 
@@ -171,3 +172,16 @@ def test_any_target_on_any_noisy_ball(seed: int, target: int) -> None:
     made, wanted = simplify(mesh, target), min(target, len(mesh.faces))
     assert abs(len(made.faces) - wanted) <= max(0.02 * wanted, 1)
     assert is_closed_manifold(made) and certify(made).certified
+
+
+def test_a_tip_that_a_pinch_cut_off_is_dropped_and_small_parts_of_the_input_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One solid comes in, one solid leaves: a crumb of a hundred-thousandth of the volume cost it the certificate."""
+    from maquette.mesh import reducing
+
+    whole, tip = sphere(4), sphere(1, 0.02, at=(3.0, 0.0, 0.0))
+    torn, library = usable(joined(whole, tip))[0], reducing._library
+    monkeypatch.setattr(reducing, "_library", lambda *_: library(torn, 600, 7.0))
+    assert certify(simplify(whole, 600)).certified
+    assert certify(simplify(joined(whole, tip), 600)).components == 2
