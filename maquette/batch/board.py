@@ -24,8 +24,13 @@ TASK = "maquette.item"
 _P = "maquette:"
 _JOBS, _ATTEMPTS, _OWNERS, _RESULTS = f"{_P}jobs", f"{_P}attempts", f"{_P}owners", f"{_P}results"
 _LEASES, _LATER, _DEAD, _SWEPT = f"{_P}leases", f"{_P}later", f"{_P}dead", f"{_P}swept"
+_LOOKED = f"{_P}looked"
 _SWEEP_MS = 1000
 """No more than one look for lost jobs in this time, however many machines ask for one."""
+_PATIENCE = {"max_retries": 30, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 2.0}
+"""Of a message: a Redis that restarts is waited for, as in ``connect``; one with a long journal loads for a while."""
+_QUIET_MS = int(LEASE_SECONDS * 500)
+"""No look in this time means an outage: a worker looks, like every machine that waits, at least twice in it."""
 
 _NOW = "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
 _CLAIM = (
@@ -99,13 +104,22 @@ redis.call('ZREM', later, key)
 redis.call('HDEL', owners, key)
 return 1
 """
-# What is to be sent waits in `later` until it was sent: if the sender dies, another sends it.
+# What is to be sent waits in `later` until it was sent: if the sender dies, another sends it. Where nobody has looked
+# for a while, Redis or the network was away, and no worker could renew: each gets another term to say that it lives,
+# else all that was under way would be computed twice.
 _SWEEP = (
     _NOW
     + """
-local leases, owners, later, swept = unpack(KEYS)
-local lease, pause = unpack(ARGV)
+local leases, owners, later, swept, looked = unpack(KEYS)
+local lease, pause, quiet = unpack(ARGV)
 if not redis.call('SET', swept, 1, 'NX', 'PX', pause) then return {} end
+local last = redis.call('GET', looked)
+redis.call('SET', looked, now)
+if last and now - last > tonumber(quiet) then
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now)) do
+    redis.call('ZADD', leases, now + lease, key)
+  end
+end
 local out = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 500)
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 500)) do
   redis.call('ZREM', leases, key)
@@ -226,7 +240,7 @@ class Board:
 
     def _send(self, job: dict[str, Any]) -> None:
         try:
-            self._app.send_task(TASK, args=[job["key"]], queue=job["queue"])
+            self._app.send_task(TASK, args=[job["key"]], queue=job["queue"], retry=True, retry_policy=_PATIENCE)
         except self._faults() as error:
             raise BrokerError(f"the broker takes no message ({type(error).__name__}: {error})") from error
 
@@ -293,9 +307,8 @@ class Board:
 
     def sweep(self) -> list[str]:
         """Send again what is due, and what lost its worker; the keys. Safe, and cheap, from many machines at once."""
-        till, *keys = self._run("sweep", [_LEASES, _OWNERS, _LATER, _SWEPT], int(LEASE_SECONDS * 1000), _SWEEP_MS) or [
-            0
-        ]
+        places = [_LEASES, _OWNERS, _LATER, _SWEPT, _LOOKED]
+        till, *keys = self._run("sweep", places, int(LEASE_SECONDS * 1000), _SWEEP_MS, _QUIET_MS) or [0]
         for key in keys:
             self.resend(key)
             self._run("sent", [_LATER], key, till)

@@ -140,6 +140,8 @@ class Job:
         deadline = time.monotonic() + self.plan.timeout
         trouble = f"{self.server.url} forgot the prompt {_LOSSES} times"
         for loss in range(_LOSSES):
+            if self._stop():
+                raise Stopped(cancelled=True)
             prompt_id = str(uuid.uuid4())
             self.ledger.submitting(row.key, self.server.url, prompt_id, time.time())
             self.stage = "queued"

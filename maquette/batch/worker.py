@@ -27,7 +27,7 @@ from .events import Listener
 from .failures import Failure, backoff_seconds
 from .health import serve_health
 from .items import Item
-from .job import Job, Outcome, Plan
+from .job import Job, Outcome, Plan, Stopped
 from .journal import WebHook
 from .ledger import Ledger
 from .reading import gate_of
@@ -121,18 +121,30 @@ class Worker:
             return
         self.current = job["name"]
         try:
-            with _every(LEASE_SECONDS / 4, lambda: self.board.renew(key, self.name)):
+            with self._renewing(key) as lost:
                 if attempt > self.settings.retries + 1:  # also a job that kills its workers comes to an end
                     words = f"its worker was lost in {attempt - 1} attempts"
                     self._bury(key, job, Failure("server", job.get("error") or words))
                 else:
-                    self._settle(key, job, self._compute(key, job), attempt)
+                    self._settle(key, job, self._compute(key, job, lost), attempt)
         except _TakenOverError:
             log.warning("%s is another worker's by now; its result is left to that one", job["name"])
         finally:
             self.current = ""
         if self._idle_free:
             rest(self.server, self._idle_free, self.settings.cooldown, self.settings.hottest)
+
+    @contextlib.contextmanager
+    def _renewing(self, key: str) -> Iterator[Callable[[], bool]]:
+        """Keep the lease while the block runs; gives what tells whether it is another's by now."""
+        lost = threading.Event()
+
+        def renew() -> None:
+            if not self.board.renew(key, self.name):
+                lost.set()
+
+        with _every(LEASE_SECONDS / 4, renew):
+            yield lost.is_set
 
     def _room(self) -> bool:
         """False when the server is away, or its GPU fuller than the settings allow, for some seconds: another worker
@@ -166,7 +178,8 @@ class Worker:
         if not self.board.renew(key, self.name):
             raise _TakenOverError
 
-    def _compute(self, key: str, job: dict[str, Any]) -> Outcome:
+    def _compute(self, key: str, job: dict[str, Any], lost: Callable[[], bool]) -> Outcome:
+        """Until ``lost()``: then nothing more is sent, and a prompt that runs is taken back from the server."""
         work = self.folder / key[:16]
         self.ledger.add([(job["item"], job["name"])])
         row = self.ledger.get(job["item"])
@@ -181,7 +194,7 @@ class Worker:
                 patience=self.settings.patience,
                 gate=gate_of(job.get("gate", "")),
             )
-            runner = Job(self.server, self.ears, self.ledger, plan, lambda: False)
+            runner = Job(self.server, self.ears, self.ledger, plan, lost)
             outcome = runner.run(item, dataclasses.replace(row, rung=int(job.get("rung", 0))))
             if outcome.failure is None:
                 self._keep(key)
@@ -190,6 +203,10 @@ class Worker:
                 files = [{**out, "path": f"{name}/{str(out['path']).split('/', 1)[1]}"} for out in outcome.outputs]
                 outcome = dataclasses.replace(outcome, outputs=files)
             return outcome
+        except Stopped as stopped:
+            if stopped.cancelled:
+                self.ledger.returned(job["item"], "another worker has it")
+            raise _TakenOverError from stopped
         except BadInputError as error:
             return Outcome(Failure("input", str(error)))
         except (MaquetteError, OSError) as error:  # its disk or the store: another worker may do better

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import pytest
 from redis_server import Redis, free_port
@@ -49,6 +50,28 @@ def test_a_lease_that_nobody_renews_is_swept_once(broker: Redis) -> None:
     assert board.results({"k": 1}) == {}
 
 
+def test_after_an_outage_who_works_may_say_so_before_its_job_is_given_away(broker: Redis) -> None:
+    """Nobody could renew while Redis was away: the first look afterwards gives every lease another term, the next ones
+    take what still was not renewed."""
+    from maquette.batch.board import LEASE_SECONDS, Board
+
+    def sweep() -> list[str]:
+        board.redis.delete("maquette:swept")
+        return board.sweep()
+
+    board = Board(broker.url)
+    for key in ("alive", "dead"):
+        board.publish({"key": key, "name": key, "queue": "q"})
+        assert board.claim(key, "me") == 1
+    assert sweep() == []
+    board.redis.decrby("maquette:looked", int(LEASE_SECONDS * 1000))
+    board.redis.zadd("maquette:leases", {"alive": 1, "dead": 1})
+    assert sweep() == []
+    assert board.claim("alive", "you") == 0 and board.renew("alive", "me")
+    board.redis.zadd("maquette:leases", {"dead": 1})
+    assert sweep() == ["dead"] and board.claim("dead", "you") == 2
+
+
 def test_a_job_put_off_while_it_was_being_sent_is_not_forgotten(broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sweeper sends; before it can note that, a worker has claimed, failed and put the job off: that stays noted.
     A sweeper that dies between the two leaves the job for the next."""
@@ -87,8 +110,24 @@ def test_who_finds_no_room_changes_nothing_but_the_time_of_the_next_message(brok
     assert board.no_room("k", 0) and board.sweep() == ["k"]
 
 
-def test_a_broker_that_is_away_is_one_error_in_words(broker: Redis) -> None:
+def test_a_message_waits_for_a_redis_that_restarts(broker: Redis) -> None:
+    """Celery alone gives up within a second."""
+    from maquette.batch.board import Board
+
+    board = Board(broker.url)
+    board.publish({"key": "k", "name": "n", "queue": "q"})
+    broker.stop()
+    back = threading.Timer(3, broker.start)
+    back.start()
+    board._send({"key": "k", "name": "n", "queue": "q"})
+    back.join()
+    assert board.lengths(["q"]) == {"q": 2}
+
+
+def test_a_broker_that_is_away_is_one_error_in_words(broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     from maquette.batch.board import Board, BrokerError
+
+    monkeypatch.setattr("maquette.batch.board._PATIENCE", {"max_retries": 1})
 
     board = Board(broker.url, f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(BrokerError, match="takes no message"):

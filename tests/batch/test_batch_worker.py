@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import wait_for
 from fake_server import WORKFLOW, FakeComfy
 from redis_server import Redis
 from test_batch_queue import redis
@@ -67,6 +69,40 @@ def test_a_job_that_another_worker_took_over_is_left_to_it(
     assert server.prompts and board.result("place") is None and worker.done == 0
     assert not list((tmp_path / "store").glob("thing*"))
     assert board.renew("place", "another")
+
+
+@pytest.mark.parametrize("moment", ["upload", "running"])
+def test_a_worker_that_lost_its_job_sends_nothing_more_and_takes_its_prompt_back(
+    moment: str, worker: Any, job: dict[str, Any], server: FakeComfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The GPU's time belongs to the next job: what another worker computes by now is not computed here as well."""
+    monkeypatch.setattr("maquette.batch.worker.LEASE_SECONDS", 0.08)
+    server.seconds = 60
+
+    def take_over() -> None:
+        worker.board.redis.zadd("maquette:leases", {"place": 1})
+        assert worker.board.claim("place", "another") == 2
+
+    upload, history = worker.server.upload, worker.server.history
+
+    def slow_upload(path: Path, name: str) -> str:
+        if moment == "upload":
+            take_over()
+            time.sleep(0.5)
+        return str(upload(path, name))
+
+    def looked(prompt_id: str) -> Any:
+        if moment == "running" and server.running and worker.board.redis.hget("maquette:owners", "place") != "another":
+            take_over()
+        return history(prompt_id)
+
+    monkeypatch.setattr(worker.server, "upload", slow_upload)
+    monkeypatch.setattr(worker.server, "history", looked)
+    worker.do("place")
+    assert len(server.prompts) == (moment == "running") and not server.executions
+    wait_for(lambda: not server.running and not server.pending)
+    assert worker.board.result("place") is None and worker.board.renew("place", "another")
+    assert worker.ledger.get(job["item"]).state == "pending"
 
 
 @pytest.mark.parametrize(("store", "words"), [("{}/gone", "the store"), ("nonsense://x", "no address")])
