@@ -12,7 +12,20 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = {"image", "detect", "segment", "depth", "reconstruct", "fuse", "mesh", "bake"}
 JOINERS = {"pipeline", "commands", "cli", "preview", "__main__", "doctor", "selftest"}
-SHARED = {"data", "errors", "log", "progress", "memory", "attention", "weights", "child", "backends", "native", "gate"}
+SHARED = {
+    "data",
+    "errors",
+    "log",
+    "progress",
+    "memory",
+    "attention",
+    "weights",
+    "child",
+    "backends",
+    "native",
+    "gate",
+    "landing",
+}
 SHARED |= {"geometry", "appearance", "__init__", "__version__"}
 COMFY = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "nodes", "server", "execution"}
 _COMMITTED = ("maquette", "nodes", "tests", "benchmarks", "training", "workflows", "example_workflows", "locales")

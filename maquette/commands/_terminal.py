@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
+from ..landing import landing
 from ..progress import Progress
 
 
@@ -70,15 +70,14 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing."""
-    checked_folder(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with landing(path) as folder:
+        (folder / path.name).write_text(text, encoding="utf-8")
+
+
+def checked_ending(path: Path, endings: Sequence[str]) -> None:
+    """BadInputError unless the file's ending is one of ``endings``."""
+    if path.suffix.lower() not in endings:
+        raise BadInputError(f"cannot write '{path.name}': the ending must be one of {', '.join(endings)}")
 
 
 def checked_folder(path: Path) -> Path:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..gate import gate
+from ..landing import next_path
 from .certificate import certify
 from .cleaning import CleanResult, clean
 from .finishing import Finished, finish
-from .landing import next_path
 from .normals import normalize, smooth_normals
 from .reading import read_mesh
 from .reducing import simplify

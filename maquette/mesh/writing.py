@@ -10,9 +10,9 @@ import numpy as np
 
 from ..data import Mesh
 from ..errors import BadInputError, BadMeshError, MissingError
+from ..landing import WriteError, landing
 from .color import to_encoded, with_vertex_colors
 from .gltf import COLOR, CONFIDENCE, finisher
-from .landing import WriteError, landing
 from .materials import pictures_of
 from .obj import write_obj
 from .packing import DRACO_STEP, as_webp, packing

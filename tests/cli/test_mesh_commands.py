@@ -16,9 +16,9 @@ from PIL import Image
 
 from maquette.cli import main
 from maquette.data import Mesh
+from maquette.landing import WriteError
 from maquette.mesh import certify, read_mesh, write_mesh
 from maquette.mesh.color import sampled, to_encoded, to_linear
-from maquette.mesh.landing import WriteError
 
 
 def ball(level: int = 4, bump: float = 0.0, shift: float = 0.0) -> Mesh:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from PIL import Image
 from maquette import depth, detect, segment, weights
 from maquette.backends import discover
 from maquette.cli import main, parser
+from maquette.commands._pictures import write_grey
+from maquette.commands._terminal import write_text
 from maquette.commands.segment import to_unit
 from maquette.errors import BadInputError
 
@@ -185,3 +188,14 @@ def test_every_command_has_help() -> None:
         with pytest.raises(SystemExit) as stop:
             parser().parse_args([name, "--help"])
         assert stop.value.code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_what_is_written_can_be_read_by_others_as_the_umask_says(tmp_path: Path) -> None:
+    """A mask, a disparity and a report are for whoever may read any other new file of that user."""
+    write_text(tmp_path / "report.json", "{}")
+    write_grey(tmp_path / "depth.npy", np.zeros((2, 2), np.float32))
+    write_grey(tmp_path / "mask.png", np.zeros((2, 2), np.float32))
+    (tmp_path / "plain").write_text("")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert len(modes) == 4 and set(modes.values()) == {modes["plain"]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import stat
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -57,8 +56,8 @@ def test_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch: 
     path = write_picture(tmp_path / "a.png", RAMP)
     before = path.read_bytes()
 
-    def full(self: Image.Image, stream: Any, *_: object, **__: object) -> None:
-        stream.write(b"half a picture")
+    def full(self: Image.Image, place: Path, *_: object, **__: object) -> None:
+        place.write_bytes(b"half a picture")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)

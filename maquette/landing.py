@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import BadInputError
+from .errors import BadInputError
 
 
 class WriteError(BadInputError):
@@ -33,8 +33,8 @@ def landing(goal: Path) -> Iterator[Path]:
             _move(files, goal.parent, folder)
     except OSError as error:
         raise WriteError(
-            f"cannot write {goal}: {error.strerror or error}; nothing was left behind. Check that the folder is"
-            " writable and the disk has room"
+            f"cannot write '{goal}': {error.strerror or error}; nothing was left behind; choose another folder or free"
+            " some space"
         ) from error
 
 
@@ -56,7 +56,7 @@ def _move(files: list[Path], folder: Path, aside: Path) -> None:
                 goal.replace(backups / path.name)
             moved.append(goal)
             path.replace(goal)
-    except BaseException:
+    except BaseException:  # Cancel and Ctrl-C too must leave what was there; raised again
         for goal in moved:
             goal.unlink(missing_ok=True) if len(files) > 1 else None
             if (backups / goal.name).exists():
