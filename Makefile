@@ -15,6 +15,7 @@ test: check unit oldest e2e
 
 # torch first and by itself: nothing that follows may choose another build of it.
 $(VENV)/.run: requirements.txt constraints.txt
+	@echo "installing into $(VENV), PyTorch first: some minutes, once"
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -q -c constraints.txt torch
 	$(PY) -m pip install -q -c constraints.txt -r requirements.txt

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..errors import BadInputError
-from ._terminal import checked_folder
+from ._terminal import checked_ending, checked_folder
 
 WRITABLE = (".glb", ".obj", ".ply", ".stl", ".3mf")
 WITH_UVS = (".glb", ".obj")
@@ -16,8 +15,7 @@ def checked_mesh_output(options: argparse.Namespace, formats: tuple[str, ...] = 
     """Before any work: BadInputError when the output has another ending, cannot be packed as asked, or its folder
     cannot be written; MissingError when what packs it is not installed."""
     path = options.output
-    if path.suffix.lower() not in formats:
-        raise BadInputError(f"cannot write '{path.name}': the ending must be one of {', '.join(formats)}")
+    checked_ending(path, formats)
     if options.webp or options.draco:
         from ..mesh.writing import checked_packing
 

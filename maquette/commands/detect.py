@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     for row in rows:
         say(f"{row['label']:<20} {row['score']:.2f}  {row['file']}")
     limited = f" of {len(found.boxes)}, the best (--most)" if len(boxes) < len(found.boxes) else ""
-    say(f"{found.method}  {len(boxes)} objects{limited}  {drawn}")
+    say(f"{found.method}  {len(boxes)} object{'' if len(boxes) == 1 else 's'}{limited}  {drawn}")
     for note in found.notes:
         say(f"note: {note}")
     return 0

@@ -7,10 +7,25 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._terminal import checked_folder, numbers, print_json, progress_bar, say, within, words, write_text
+from ..gate import check_form
+from ._meshes import WRITABLE
+from ._terminal import (
+    checked_ending,
+    checked_folder,
+    numbers,
+    print_json,
+    progress_bar,
+    say,
+    within,
+    words,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from ..pipeline import Asset, GenerateSettings
+
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add(groups: Any) -> None:
@@ -41,9 +56,14 @@ def add(groups: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it: nothing is written before everything has worked."""
     settings = settings_from(options)
+    checked_ending(options.output, WRITABLE)
+    if options.preview is not None:
+        checked_ending(options.preview, PICTURES)
     for path in (options.output, options.preview, options.report):
         if path is not None:
             checked_folder(path)
+    if options.gate.strip():
+        check_form(options.gate)
     from ..image import read_picture
     from ..pipeline import generate
 

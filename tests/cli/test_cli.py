@@ -107,6 +107,25 @@ def test_an_unwritable_folder_is_refused_before_the_work(tmp_path: Path) -> None
     assert main(["generate", str(disc(tmp_path / "b.png")), "-o", str(locked / "x.glb")]) == 2
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["-o", "a.xyz"], "a.xyz"),
+        (["-o", "a.glb", "--preview", "a.txt"], "a.txt"),
+        (["-o", "a.glb", "--gate", "1+"], "1+"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(
+    more: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not after a minute of it, and not with a mesh but without the preview."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("maquette.pipeline.generate", lambda *_: pytest.fail("it began"))
+    picture = disc(tmp_path / "b.png")
+    assert main(["generate", str(picture), *more]) == 2
+    assert words in capsys.readouterr().err and list(tmp_path.iterdir()) == [picture]
+
+
 def test_an_output_below_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Holds for root too: a folder cannot be made below a file."""
     picture = disc(tmp_path / "b.png")
