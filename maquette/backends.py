@@ -104,16 +104,19 @@ def _broken(name: str, error: Exception) -> ModuleType:
 def missing_reason(module: ModuleType) -> str:
     """Empty when the backend can run now, else the one sentence that says what is missing and how to get it.
 
-    A module may define ``unavailable() -> str`` for needs beyond importable packages (weights, a GPU).
+    Its ``SPEC``'s packages and weights are looked for; a module that has other needs, or can do without the weights,
+    defines ``unavailable() -> str``, which then answers in place of the look for weights.
     """
+    from .weights.ready import missing
+
     spec: Spec = module.SPEC
     lacking = [name for name in spec.requires if importlib.util.find_spec(name) is None]
     if lacking:
         wheels = " ".join(_DISTRIBUTIONS.get(name, name) for name in lacking)
-        how = f'pip install "maquette[{spec.extra}]"' if spec.extra else f"pip install {wheels}"
+        how = f"python install.py --extras {spec.extra}" if spec.extra else f"pip install {wheels}"
         return f"needs {', '.join(lacking)}: {how}"
     check = getattr(module, "unavailable", None)
-    return str(check()) if check is not None else ""
+    return str(check()) if check is not None else missing(spec)
 
 
 def choose(found: dict[str, ModuleType], name: str, stage: str) -> ModuleType:

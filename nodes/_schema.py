@@ -75,10 +75,11 @@ def backend_list(stage: Any) -> str:
 def _state(stage: Any, name: str) -> str:
     from ..maquette.backends import discover, missing_reason
     from ..maquette.weights import searching
+    from ..maquette.weights.ready import missing
 
     module = discover(stage.__name__, list(stage.__path__))[name]
     with searching(model_folders):
-        reason = missing_reason(module)
+        reason = missing_reason(module) or missing(module.SPEC)
     return f"UNAVAILABLE, {reason}" if reason else str(module.SPEC.title)
 
 

@@ -32,18 +32,7 @@ class Reconstruct(io.ComfyNode):
             description="Make a 3D mesh from one picture or from several views of one object.",
             search_aliases=["image to 3d", "mesh", "silhouette", "triposr", "visual hull"],
             inputs=[
-                VIEWS.Input(
-                    "views", optional=True, tooltip="From Prepare Image or Gather Views (up to six named views)."
-                ),
-                io.Image.Input(
-                    "image",
-                    optional=True,
-                    tooltip="In place of views: a picture, or a batch with one picture per direction.",
-                ),
-                io.Mask.Input(
-                    "mask", optional=True, tooltip="Needed with image: 1 = subject, one per picture or one for all."
-                ),
-                io.String.Input("directions", default="", tooltip="Used with image. " + DIRECTIONS_TIP),
+                *_picture_inputs(),
                 backend_input(reconstruct, "backend", "What makes the shape."),
                 io.Int.Input(
                     "resolution",
@@ -54,32 +43,7 @@ class Reconstruct(io.ComfyNode):
                     tooltip="Cells along the longest side: finer detail, more time and memory.",
                 ),
                 io.Int.Input("seed", default=0, min=0, max=2**31 - 1, tooltip="For backends that draw random numbers."),
-                advanced(
-                    io.Float.Input,
-                    "field_of_view",
-                    default=40.0,
-                    min=5.0,
-                    max=120.0,
-                    step=0.5,
-                    tooltip="Vertical angle of the camera in degrees; 40 when you do not know it.",
-                ),
-                advanced(
-                    io.Float.Input,
-                    "threshold",
-                    default=0.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.5,
-                    tooltip="Density of the surface for backends that have one; 0 = found from the data.",
-                ),
-                advanced(
-                    io.Int.Input,
-                    "vram_budget_mb",
-                    default=0,
-                    min=0,
-                    max=1_000_000,
-                    tooltip="GPU megabytes the backend may use; 0 = what is free.",
-                ),
+                *_advanced_inputs(),
                 device_input(),
             ],
             outputs=[
@@ -119,12 +83,58 @@ class Reconstruct(io.ComfyNode):
             models_dir=models_dir(),
             **camera_angles([view.name for view in found]),
         )
-        make_room(on, vram_budget_mb or need_of(load(backend).SPEC, resolution))
         with at_home():
+            make_room(on, vram_budget_mb or need_of(load(backend).SPEC, resolution))
             made = reconstruct(found, backend, settings, job())
         give_back(on)
         notes = "\n".join([f"backend: {made.backend}", *made.notes])
         return io.NodeOutput(core_mesh(made.mesh), Look(made.appearance, made.views), notes)
+
+
+def _picture_inputs() -> list[Any]:
+    """What the object is seen in: prepared views, or pictures with their masks."""
+    return [
+        VIEWS.Input("views", optional=True, tooltip="From Prepare Image or Gather Views (up to six named views)."),
+        io.Image.Input(
+            "image",
+            optional=True,
+            tooltip="In place of views: a picture, or a batch with one picture per direction.",
+        ),
+        io.Mask.Input("mask", optional=True, tooltip="Needed with image: 1 = subject, one per picture or one for all."),
+        io.String.Input("directions", default="", tooltip="Used with image. " + DIRECTIONS_TIP),
+    ]
+
+
+def _advanced_inputs() -> list[Any]:
+    """What most people leave alone."""
+    return [
+        advanced(
+            io.Float.Input,
+            "field_of_view",
+            default=40.0,
+            min=5.0,
+            max=120.0,
+            step=0.5,
+            tooltip="Vertical angle of the camera in degrees; 40 when you do not know it.",
+        ),
+        advanced(
+            io.Float.Input,
+            "threshold",
+            default=0.0,
+            min=0.0,
+            max=100.0,
+            step=0.5,
+            tooltip="Density of the surface for backends that have one; 0 = found from the data.",
+        ),
+        advanced(
+            io.Int.Input,
+            "vram_budget_mb",
+            default=0,
+            min=0,
+            max=1_000_000,
+            tooltip="GPU megabytes the backend may use; 0 = what is free.",
+        ),
+    ]
 
 
 def _views(views: Any, image: Any, mask: Any, text: str) -> tuple[View, ...]:

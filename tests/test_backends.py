@@ -38,7 +38,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_a_missing_library_is_said_with_the_command_that_brings_it() -> None:
     module = backend("b", requires=("no_such_library",))
-    assert missing_reason(module) == 'needs no_such_library: pip install "maquette[models]"'
+    assert missing_reason(module) == "needs no_such_library: python install.py --extras models"
     with pytest.raises(MissingError, match="no_such_library"):
         choose({"b": module}, "b", "segment")
 

@@ -18,13 +18,6 @@ WHOLE_PICTURE = True
 """It sees the whole picture: the mask only says what is kept."""
 
 
-def unavailable() -> str:
-    """Which command fetches the weights; empty when they are here."""
-    from ..weights.ready import missing
-
-    return missing(SPEC)
-
-
 def estimate(view: View, *, device: str, progress: Progress, tiled: bool = False) -> DepthMap:
     """Relative z-depth [H, W] (1 / disparity), NaN outside the mask. tiled: finer detail in pictures over 1036 px."""
     from ._depth_anything.face import estimate_with

@@ -50,13 +50,6 @@ THRESHOLD = 0.25
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def unavailable() -> str:
-    """Which command fetches the weights; empty when they are here."""
-    from ..weights.ready import missing
-
-    return missing(SPEC)
-
-
 def detect(picture: PictureLike, prompt: str, *, device: str, progress: Progress) -> tuple[Box, ...]:
     """Boxes of everything the prompt's words name, in pixels; empty when there is none."""
     from ..memory import own

@@ -56,13 +56,6 @@ SPEC = spec(
 )
 
 
-def unavailable() -> str:
-    """Which command fetches the weights; empty when they are here."""
-    from ..weights.ready import missing
-
-    return missing(SPEC)
-
-
 def detect(picture: PictureLike, prompt: str, *, device: str, progress: Progress) -> tuple[Box, ...]:
     """Boxes in pixels. BadInputError with the start of the answer when it is prose without any box."""
     from ._qwen3_vl import detect_with

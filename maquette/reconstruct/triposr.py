@@ -49,6 +49,12 @@ POOR_FIT = 0.7
 """Silhouette overlap under which the photo probably does not line up with the surface."""
 
 
+def unavailable() -> str:
+    """Never for want of the published weights: a file or an engine may come as an option, and MAQUETTE_DOWNLOAD=1
+    fetches them; ``open_model`` says so where none of that holds."""
+    return ""
+
+
 def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -> Reconstruction:
     """The surface of the frontmost view; the other views keep their cameras for photo projection.
 

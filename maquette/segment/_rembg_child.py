@@ -19,7 +19,7 @@ def session_factory() -> Any:
     to two minutes the first time and is not used here."""
     found = importlib.util.find_spec("rembg")
     if found is None or found.submodule_search_locations is None:
-        raise SystemExit('rembg is not installed: pip install "maquette[matting]"')
+        raise SystemExit("rembg is not installed: python install.py --extras matting")
     package = types.ModuleType("rembg")
     package.__path__ = list(found.submodule_search_locations)
     sys.modules["rembg"] = package

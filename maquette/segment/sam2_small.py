@@ -11,7 +11,7 @@ from ._sam2 import notes, spec
 if TYPE_CHECKING:
     from . import PictureLike
 
-__all__ = ["FOLLOWS_PRIOR", "SPEC", "notes", "segment", "unavailable"]
+__all__ = ["FOLLOWS_PRIOR", "SPEC", "notes", "segment"]
 SPEC = spec(
     "small",
     "ee5bba1d82bb8749febdf90f45e84b687142ba03",
@@ -21,13 +21,6 @@ SPEC = spec(
     16,
 )
 FOLLOWS_PRIOR = True
-
-
-def unavailable() -> str:
-    """Which command fetches the weights; empty when they are here."""
-    from ..weights.ready import missing
-
-    return missing(SPEC)
 
 
 def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray:

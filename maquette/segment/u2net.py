@@ -22,13 +22,6 @@ SPEC = spec(
 )
 
 
-def unavailable() -> str:
-    """Which command fetches the weights; empty when they are here."""
-    from ..weights.ready import missing
-
-    return missing(SPEC)
-
-
 def segment(picture: PictureLike, *, prior: FloatArray | None, device: str, progress: Progress) -> FloatArray:
     """[H, W] soft mask of the subject; of several, those that the prior speaks for."""
     from ._rembg import segment_with

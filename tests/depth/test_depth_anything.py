@@ -82,7 +82,7 @@ def test_without_weights_auto_passes_over_it_and_the_command_is_named(
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random network of the same class, saved as the published one is."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers", reason="needs transformers (maquette[models])")
+    transformers = pytest.importorskip("transformers", reason="needs transformers (extra models)")
     torch.manual_seed(0)
     backbone = transformers.Dinov2Config(
         hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=70, patch_size=14,

@@ -39,14 +39,14 @@ def test_both_are_listed_and_pinned_and_name_their_command() -> None:
     for module in (grounding_dino, qwen3_vl):
         assert all(len(file.revision) == 40 for file in module.SPEC.weights)
         assert missing_reason(module)
-        assert f"models fetch {module.SPEC.name}" in module.unavailable()
+        assert f"models fetch {module.SPEC.name}" in missing_reason(module)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random network of the real class and a word tokenizer, saved as the published ones are."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers", reason="needs transformers (maquette[models])")
+    transformers = pytest.importorskip("transformers", reason="needs transformers (extra models)")
     torch.manual_seed(0)
     backbone = transformers.SwinConfig(
         image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1], window_size=4, out_indices=[2, 3, 4]

@@ -43,7 +43,7 @@ def test_prose_is_an_error_that_quotes_it_and_an_empty_list_is_not() -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the published model, tiny and random: network, byte tokenizer, image processor."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers", reason="needs transformers (maquette[models])")
+    transformers = pytest.importorskip("transformers", reason="needs transformers (extra models)")
     root: Path = tmp_path_factory.mktemp("models") / "qwen3_vl_2b"
     tokens = _byte_tokenizer(transformers)
     tokens.save_pretrained(root)

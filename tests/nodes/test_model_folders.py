@@ -69,6 +69,7 @@ def test_a_folder_of_extra_model_paths_is_first_and_the_usual_one_still_searched
         ("MaquetteDetectObjects", "method", "detect", "grounding-dino"),
         ("MaquetteSegment", "method", "segment", "sam2.1-tiny"),
         ("MaquetteImageTo3DAsset", "segment", "segment", "sam2.1-tiny"),
+        ("MaquetteReconstruct", "backend", "reconstruct", "triposr"),
     ],
 )
 def test_menus_see_weights_in_comfyuis_folders(
@@ -84,7 +85,7 @@ def test_menus_see_weights_in_comfyuis_folders(
         menu = next(x for x in node(node_id).define_schema().inputs if x.id == socket)
         return next(x for x in menu.tooltip.splitlines() if x.startswith(f"- {name}:"))
 
-    assert "UNAVAILABLE" in line()
+    assert "UNAVAILABLE" in line() and f"`maquette models fetch {name}`" in line()
     lay_down(module.SPEC, comfy.root / "models" / module.SPEC.folder)
     assert line() == f"- {name}: {module.SPEC.title}"
 
@@ -117,6 +118,22 @@ def test_estimate_depth_runs_a_model_of_comfyuis_folders_and_moves_nothing_for_t
         assert seen.pop() == "front" and near.shape == (1, 64, 64, 3)
 
 
+def test_reconstruct_runs_a_backend_whose_weights_lie_in_comfyuis_folders(
+    pack: Any, node: Any, nowhere: None, comfy: fake_comfy.State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, x = np.mgrid[-1:1:48j, -1:1:48j]
+    mask = torch.from_numpy((x**2 + y**2 < 0.5).astype(np.float32))[None]
+    module = backends(pack, "reconstruct")["silhouette"]
+    weights = backends(pack, "reconstruct")["triposr"].SPEC.weights
+    monkeypatch.setattr(module, "SPEC", replace(module.SPEC, weights=weights, folder="of_silhouette"))
+    register(pack)
+    given = {"image": torch.full((1, 48, 48, 3), 0.6), "mask": mask, "backend": "silhouette", "resolution": 32}
+    with pytest.raises(Exception, match="models fetch silhouette"):
+        node("MaquetteReconstruct").execute(**given)
+    lay_down(module.SPEC, comfy.root / "models" / "of_silhouette")
+    assert "backend: silhouette" in node("MaquetteReconstruct").execute(**given).args[2]
+
+
 def test_estimate_depth_takes_a_whole_picture_for_a_model_that_sees_all_of_it(
     pack: Any, node: Any, nowhere: None, comfy: fake_comfy.State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +146,7 @@ def test_estimate_depth_takes_a_whole_picture_for_a_model_that_sees_all_of_it(
             node("MaquetteEstimateDepth").execute(**given)
     module = backends(pack, "depth")["depth-anything-v2-small"]
     monkeypatch.setattr(module, "SPEC", replace(module.SPEC, requires=()))
-    monkeypatch.setattr(module, "unavailable", lambda: "")
+    monkeypatch.setattr(module, "unavailable", lambda: "", raising=False)
     data = importlib.import_module("pack.maquette.data")
 
     def estimate(view: Any, *, device: str, progress: Any) -> Any:

@@ -108,7 +108,7 @@ def test_without_depth_the_prompts_come_from_colour() -> None:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random network of the same class, saved as the published one is."""
     torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers", reason="needs transformers (maquette[models])")
+    transformers = pytest.importorskip("transformers", reason="needs transformers (extra models)")
     torch.manual_seed(0)
     backbone = transformers.Sam2HieraDetConfig(
         image_size=[64, 64], hidden_size=8, num_attention_heads=1, blocks_per_stage=[1, 1, 2, 1],
