@@ -121,34 +121,7 @@ class BakeTexture(io.ComfyNode):
                     tooltip="Give up unwrapping after this.",
                 ),
                 device_input(),
-                mesh_input(
-                    "high_poly",
-                    optional=True,
-                    tooltip="A finer mesh in the same place: its shape becomes a normal map, and its colours the"
-                    " texture where no appearance is connected.",
-                ),
-                VIEWS.Input(
-                    "views",
-                    optional=True,
-                    tooltip="Pictures from Prepare Image or Gather Views to lay over a mesh of any origin (front to"
-                    " +z).",
-                ),
-                io.Boolean.Input(
-                    "occlusion",
-                    optional=True,
-                    default=False,
-                    tooltip="Bake ambient occlusion too: how open each place lies.",
-                ),
-                advanced(
-                    io.Float.Input,
-                    "delight",
-                    optional=True,
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Share of the soft shading to take out of the colours; edges of the paint stay. 0 = none.",
-                ),
+                *_more_inputs(),
             ],
             outputs=[
                 io.Mesh.Output(
@@ -197,6 +170,39 @@ class BakeTexture(io.ComfyNode):
         give_back(on)
         done = core_mesh(baked)
         return io.NodeOutput(done, done.texture, "\n".join(notes))
+
+
+def _more_inputs() -> list[Any]:
+    """What else can be baked than the look of the mesh."""
+    return [
+        mesh_input(
+            "high_poly",
+            optional=True,
+            tooltip="A finer mesh in the same place: its shape becomes a normal map, and its colours the"
+            " texture where no appearance is connected.",
+        ),
+        VIEWS.Input(
+            "views",
+            optional=True,
+            tooltip="Pictures from Prepare Image or Gather Views to lay over a mesh of any origin (front to +z).",
+        ),
+        io.Boolean.Input(
+            "occlusion",
+            optional=True,
+            default=False,
+            tooltip="Bake ambient occlusion too: how open each place lies.",
+        ),
+        advanced(
+            io.Float.Input,
+            "delight",
+            optional=True,
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip="Share of the soft shading to take out of the colours; edges of the paint stay. 0 = none.",
+        ),
+    ]
 
 
 def _seen(appearance: Any, finer: Mesh | None, mesh: Mesh) -> Look | None:

@@ -51,41 +51,7 @@ class CleanMesh(io.ComfyNode):
                     tooltip="Drop parts below this share of the largest part's volume; the largest always stays.",
                 ),
                 io.Boolean.Input("fill_holes", default=True, tooltip="Close open borders."),
-                advanced(
-                    io.Combo.Input,
-                    "repair",
-                    options=list(REPAIRS),
-                    default="fix",
-                    tooltip="fix = the least change that makes it a manifold; keep = change nothing, only measure;"
-                    " solid = extract the surface anew where fix is not enough (always printable).",
-                ),
-                advanced(
-                    io.Boolean.Input,
-                    "remove_inner",
-                    optional=True,
-                    default=False,
-                    tooltip="Drop walls that cannot be seen from outside, such as the double walls of voxel models.",
-                ),
-                advanced(
-                    io.Int.Input,
-                    "faces",
-                    optional=True,
-                    default=0,
-                    min=0,
-                    max=10_000_000,
-                    step=100,
-                    tooltip="Face budget, met within 2 percent; 0 = keep all.",
-                ),
-                advanced(
-                    io.Int.Input,
-                    "resolution",
-                    optional=True,
-                    default=256,
-                    min=16,
-                    max=1024,
-                    step=16,
-                    tooltip="Cells along the longest side for repair = solid.",
-                ),
+                *_repair_inputs(),
             ],
             outputs=[
                 io.Mesh.Output(
@@ -129,6 +95,47 @@ class CleanMesh(io.ComfyNode):
             notes.extend(result.notes)
             notes.append(json.dumps({**result.figures, "certified": result.report.certified}, default=str))
         return io.NodeOutput(core_mesh(cleaned), look_of_mesh(found[0]), "\n".join(notes))
+
+
+def _repair_inputs() -> list[Any]:
+    """How far Clean Mesh may go."""
+    return [
+        advanced(
+            io.Combo.Input,
+            "repair",
+            options=list(REPAIRS),
+            default="fix",
+            tooltip="fix = the least change that makes it a manifold; keep = change nothing, only measure;"
+            " solid = extract the surface anew where fix is not enough (always printable).",
+        ),
+        advanced(
+            io.Boolean.Input,
+            "remove_inner",
+            optional=True,
+            default=False,
+            tooltip="Drop walls that cannot be seen from outside, such as the double walls of voxel models.",
+        ),
+        advanced(
+            io.Int.Input,
+            "faces",
+            optional=True,
+            default=0,
+            min=0,
+            max=10_000_000,
+            step=100,
+            tooltip="Face budget, met within 2 percent; 0 = keep all.",
+        ),
+        advanced(
+            io.Int.Input,
+            "resolution",
+            optional=True,
+            default=256,
+            min=16,
+            max=1024,
+            step=16,
+            tooltip="Cells along the longest side for repair = solid.",
+        ),
+    ]
 
 
 class SimplifyMesh(io.ComfyNode):
