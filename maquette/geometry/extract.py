@@ -142,7 +142,7 @@ def _walked(
     caution: float,
     refine: int,
 ) -> tuple[Tensor, Tensor, ExtractStats]:
-    from ._extract.polygonise import interpolated, polygonise
+    from ._extract.polygonise import polygonise, refined
     from ._extract.walk import Walk, coarse_points, coarse_stride, sample_coarse
 
     shape = lattice.shape
@@ -151,7 +151,8 @@ def _walked(
     threshold = float(level(samples) if callable(level) else level)
     walk = Walk(sampler, lattice, threshold, slope, caution)
     cells = walk.descend(samples, stride)
-    vertices, faces = polygonise(cells, lattice, sampler, interpolated(sampler, threshold, refine))
+    sampler.check()  # before NaN is anywhere near the mesh
+    vertices, faces = polygonise(cells, lattice, sampler, threshold, refined(sampler, threshold, refine))
     dense, seen = shape[0] * shape[1] * shape[2], (float(sampler.low), float(sampler.high))
     stats = ExtractStats(shape, threshold, sampler.queried, dense, len(lattice.block_of), walk.rounds, *seen)
     return vertices, faces, stats

@@ -200,7 +200,7 @@ def solidify(
         lattice = Lattice(shape, 8, device)
         cells = Walk(sampler, lattice, 0.0, None, 0.0).follow(solid.seeds())
         progress.update(2, 3, "meshing the solid")
-        vertices, faces = polygonise(cells, lattice, sampler, placing)
+        vertices, faces = polygonise(cells, lattice, sampler, 0.0, placing)
     placed = vertices.double().numpy() * cell + lower
     kept = faces.numpy()
     if fill_cavities:

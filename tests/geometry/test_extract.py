@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from maquette.errors import BadInputError, Cancelled
 from maquette.geometry.extract import extract, marching_cubes
+from maquette.native import extension
 from maquette.progress import Progress
 
 
@@ -116,6 +117,20 @@ def test_far_fewer_queries():
     small, large = (extract(bumpy, resolution=n)[2] for n in (128, 256))
     assert large.share < 0.07 and large.share < small.share
     assert large.dense == 256**3
+
+
+@pytest.mark.parametrize("refine", [0, 2])
+def test_the_rows_are_those_of_the_dense_lattice_compiled_or_not(monkeypatch, refine):
+    """Same faces in the same order as marching cubes on every point; the kernel, where it is built, changes no bit."""
+    shape = (40, 64, 50)
+    found = [extract(bumpy, resolution=shape, refine=refine)[:2]]
+    monkeypatch.setattr(extension("marching_cubes"), "NATIVE", False)
+    found.append(extract(bumpy, resolution=shape, refine=refine)[:2])
+    vertices, faces = dense(bumpy, shape)
+    for one in found:
+        assert torch.equal(one[1], faces)
+        torch.testing.assert_close(one[0], vertices, atol=1e-2 if refine else 1e-6, rtol=0)
+    assert torch.equal(found[0][0], found[1][0])
 
 
 def test_every_point_is_asked_at_most_once():

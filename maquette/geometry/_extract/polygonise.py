@@ -27,23 +27,62 @@ Placing = Callable[[Edges], Tensor]
 """Crossed edges -> the share of each at which its vertex lies, [n] in [0, 1]."""
 
 
-def interpolated(sampler: Sampler, level: float, refine: int) -> Placing:
-    """Vertices where the field, linear along the edge, crosses the level; then ``refine`` secant steps on the field."""
-    return lambda edges: _shares(edges, sampler, level, refine)
+def refined(sampler: Sampler, level: float, refine: int) -> Placing | None:
+    """``refine`` secant steps on the field, from where it crosses the level if it is linear; None: no steps."""
+    return (lambda edges: _shares(edges, sampler, level, refine)) if refine else None
 
 
-def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, placing: Placing) -> tuple[Tensor, Tensor]:
-    """World vertices [V, 3] float32 and faces [F, 3] int64 of crossed cells of width 1."""
+def polygonise(
+    cells: Cells, lattice: Lattice, sampler: Sampler, level: float, placing: Placing | None = None
+) -> tuple[Tensor, Tensor]:
+    """World vertices [V, 3] float32 and faces [F, 3] int64 of crossed cells of width 1.
+
+    placing: where on its edge a vertex lies; None: where the field, linear along it, crosses ``level``. The rows are
+    those of marching cubes on the full lattice, in that order, compiled or not.
+    """
+    family = extension("marching_cubes")
+    compiled = family.method(lattice.device) == "native" and lattice.block <= family.blocks.SIDE
+    if compiled:
+        points, faces = _compiled(lattice, level)
+        if placing is None:
+            return sampler.world(points), faces
+    cells = _ordered(cells, lattice)
+    if not compiled:
+        faces = _faces(cells, lattice)
+    reference = family.reference
+    edges = _edges(cells, lattice, reference.owned_axes(cells.case))
+    share = placing(edges) if placing is not None else reference.crossing(edges.lower, edges.upper, level)
+    return sampler.world(_at(edges, share.clamp(reference.MARGIN, 1.0 - reference.MARGIN))), faces
+
+
+def _compiled(lattice: Lattice, level: float) -> tuple[Tensor, Tensor]:
+    """Lattice coordinates and faces of the visited cells, from the lattice's blocks as they lie."""
+    count, side, grid = len(lattice.block_of), lattice.block, lattice.grid
+    held, shape = slice(count * lattice.size), (count, side, side, side)
+    number = lattice.block_of
+    place = torch.stack([number // (grid[1] * grid[2]), number // grid[2] % grid[1], number % grid[2]], dim=1)
+    found: tuple[Tensor, Tensor] = extension("marching_cubes").marching_cubes_blocks(
+        lattice.values[held].view(shape),
+        place,
+        level,
+        shape=lattice.shape,
+        cells=(lattice.visited[held] == 1).view(shape),
+    )
+    return found
+
+
+def _ordered(cells: Cells, lattice: Lattice) -> Cells:
+    """Cells in the order of the full lattice."""
+    low = cells.low.long()
+    order = torch.argsort((low[:, 0] * lattice.shape[1] + low[:, 1]) * lattice.shape[2] + low[:, 2])
+    return Cells(*(column[order] for column in cells))
+
+
+def _faces(cells: Cells, lattice: Lattice) -> Tensor:
     reference = extension("marching_cubes.reference")
     where = torch.empty(len(lattice.values), dtype=torch.int32, device=lattice.device)
     where[cells.corners[:, 0].long()] = torch.arange(len(cells.low), dtype=torch.int32, device=lattice.device)
-    owned = reference.owned_axes(cells.case)
-    numbers = reference.number_vertices(owned).int()
-
-    edges = _edges(cells, lattice, owned)
-    share = placing(edges).clamp(reference.MARGIN, 1.0 - reference.MARGIN)
-    vertices = sampler.world(_at(edges, share))
-
+    numbers = reference.number_vertices(reference.owned_axes(cells.case)).int()
     last = torch.tensor(lattice.shape, device=lattice.device) - 1
     faces = []
     inner = torch.nonzero((cells.low < last).all(dim=1)).squeeze(1)
@@ -51,7 +90,7 @@ def polygonise(cells: Cells, lattice: Lattice, sampler: Sampler, placing: Placin
         cell, corner, axis = reference.cell_triangles(cells.case[rows])
         addresses = cells.corners[rows[cell].unsqueeze(1), corner]
         faces.append(numbers[where[addresses].long(), axis].long())
-    return vertices, torch.cat(faces) if faces else torch.empty((0, 3), dtype=torch.int64, device=lattice.device)
+    return torch.cat(faces) if faces else torch.empty((0, 3), dtype=torch.int64, device=lattice.device)
 
 
 def _edges(cells: Cells, lattice: Lattice, owned: Tensor) -> Edges:
