@@ -23,6 +23,8 @@ THRESHOLD = 0.35
 """Probability from which a bin counts as solid (.3 to .5 differ little on scenes; real meshes like .3)."""
 COVER = 0.25
 """Share of a pixel that the mask must cover for the pixel's own column to be used."""
+TRACE = 0.02
+"""Share of a pixel from which the mask counts as going through it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def predict(
     """The solid of ``view`` whose tidy ``mask`` [H, W] is given, for a lattice of ``resolution`` cells along the
     subject's longer side."""
     import torch
+    from scipy.ndimage import label
 
     crop = crop_of(mask)
     picture = network_input(view, mask, crop, network.shape.size)
@@ -92,7 +95,8 @@ def predict(
 
     edges, cell = bin_edges().numpy(), 1.7 / resolution
     full = torch.sigmoid(c.logits[0]).flatten(1).T.cpu().numpy()
-    depth, starts, stops = _ends(full, edges, c.depth[0].cpu().numpy(), valid, threshold, cell)
+    region = label(cover[0].cpu().numpy() > TRACE, np.ones((3, 3)))[0]
+    depth, starts, stops = _ends(full, edges, c.depth[0].cpu().numpy(), valid, threshold, cell, region)
     depth = depth.reshape(-1)[index].reshape(side, side)
     starts, stops = (e.reshape(side * side, -1)[index] - depth.reshape(-1, 1) for e in (starts, stops))
     pixel = 2.0 / crop.side
@@ -117,9 +121,11 @@ def predict(
 
 
 def _ends(
-    full: FloatArray, edges: FloatArray, depth: FloatArray, valid: npt.NDArray[np.bool_], threshold: float, cell: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+    full: FloatArray, edges: FloatArray, depth: FloatArray, valid: npt.NDArray[np.bool_], threshold: float, cell: float,
+    region: npt.NDArray[np.integer],
+) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
     """Depth [S, S] of the first surface and ends [S, S, INTERVALS] of the material, tidied; NaN outside ``valid``."""
+    from .strips import filled_behind
     from .tidy import joined, smoothed
 
     centres = np.asarray((edges[1:] + edges[:-1]) / 2, np.float32)
@@ -129,5 +135,6 @@ def _ends(
     starts, stops = (e.reshape(side, side, -1) + depth[..., None] for e in (starts, stops))
     starts[..., 1:], stops = smoothed(starts[..., 1:], valid), smoothed(stops, valid)
     stops[..., 0] = np.maximum(stops[..., 0], starts[..., 0] + 2 * LEAST * cell)
-    starts, stops = joined(starts, stops, valid, 2 * LEAST * cell)
+    starts, stops = filled_behind(starts, stops, valid, 2 * LEAST * cell)
+    starts, stops = joined(starts, stops, valid, 2 * LEAST * cell, region)
     return starts[..., 0], starts, stops

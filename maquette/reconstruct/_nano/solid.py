@@ -169,7 +169,7 @@ def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray
     half, levels = (side - 1) / 2 * cell, solid.volume.shape[0]
     lower, upper = (-half, -half, -solid.far), (half, half, -solid.near)  # x = u, y = -v, z = -depth: right-handed
     if max(side, levels) <= DENSE:
-        vertices, faces = marching_cubes(_lattice(solid, half, side), lower=lower, upper=upper)
+        vertices, faces = marching_cubes(_one_body(solid, half, side, cell), lower=lower, upper=upper)
     else:
 
         def field(points: Tensor) -> Tensor:
@@ -181,6 +181,37 @@ def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray
         )
     points = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
     return points.cpu().numpy(), faces.to(torch.int32).cpu().numpy()
+
+
+def _one_body(solid: Frustum, half: float, side: int, cell: float) -> Tensor:
+    """[side, side, Z] field at the lattice of ``surface``, one part for every region of the mask."""
+    from .struts import tie
+
+    field = _lattice(solid, half, side)
+    rim = solid.rim(_rays(half, side, field)).view(side, side)
+    field /= cell
+    tie(field, rim / cell, _regions(solid.outline.cpu().numpy(), half, side))
+    return field
+
+
+def _rays(half: float, side: int, like: Tensor) -> Tensor:
+    """[side * side, 3] frustum points of the lattice's rays at depth 0."""
+    import torch
+
+    line = torch.linspace(-half, half, side, device=like.device)
+    return torch.stack([*torch.meshgrid(line, -line, indexing="ij"), like.new_zeros(side, side)], -1).view(-1, 3)
+
+
+def _regions(outline: FloatArray, half: float, side: int) -> npt.NDArray[np.integer]:
+    """[side, side] label of the mask's region at each ray of the lattice, 0 = none; joined across corners."""
+    from scipy.ndimage import label, maximum_filter
+
+    size = len(outline)
+    parts = label(outline > -1.0 / size, np.ones((3, 3)))[0]  # half a pixel of the picture more: no neck is lost
+    line = np.linspace(-half, half, side)
+    at = np.clip(((line + 1) / 2 * size).astype(int), 0, size - 1)
+    wide = np.where(parts > 0, parts, maximum_filter(parts, 3))
+    return np.asarray(wide[np.ix_(at[::-1], at)].T)
 
 
 def _lattice(solid: Frustum, half: float, side: int) -> Tensor:

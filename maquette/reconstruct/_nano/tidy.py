@@ -17,6 +17,9 @@ RANGE = 0.15
 FARTHEST = 0.7
 """A part is moved at most this far, half picture widths."""
 
+NECK = 4.0
+"""Pixels over which the parts of one region of the mask are still taken to be joined."""
+
 Labels = npt.NDArray[np.int64]
 
 
@@ -40,14 +43,24 @@ def smoothed(ends: FloatArray, valid: npt.NDArray[np.bool_], radius: int = 2, ro
 
 
 def joined(
-    starts: FloatArray, stops: FloatArray, valid: npt.NDArray[np.bool_], overlap: float
+    starts: FloatArray,
+    stops: FloatArray,
+    valid: npt.NDArray[np.bool_],
+    overlap: float,
+    region: npt.NDArray[np.integer] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Starts and stops with every loose part moved until it overlaps a neighbour by ``overlap``."""
+    """Starts and stops with every loose part moved until it overlaps a neighbour by ``overlap``.
+
+    region: [S, S] labels; pixels of one region that no chain of neighbours joins (the mask is thinner than a pixel
+    between them) are brought to one depth as well.
+    """
     flat = np.flatnonzero(valid.reshape(-1))
     a, b = starts.reshape(-1, starts.shape[2])[flat], stops.reshape(-1, stops.shape[2])[flat]
     index = np.full(valid.size, -1)
     index[flat] = np.arange(len(flat))
     pairs = _neighbours(index.reshape(valid.shape))
+    if region is not None:
+        pairs = np.concatenate([pairs, _necks(index.reshape(valid.shape), region)])
     label = _components(len(flat), pairs[_gap(a, b, pairs) <= -overlap / 2])
     shift = _shifts(a, b, pairs, label, overlap)
     out = []
@@ -67,6 +80,26 @@ def _neighbours(index: Labels) -> Labels:
         both = (here >= 0) & (there >= 0)
         pairs.append(np.stack([here[both], there[both]], axis=1))
     return np.concatenate(pairs)
+
+
+def _necks(index: Labels, region: npt.NDArray[np.integer]) -> Labels:
+    """[E, 2] the nearest pixels of every two pieces of one region that lie within ``NECK`` of each other."""
+    from scipy.ndimage import label
+    from scipy.spatial import cKDTree
+
+    pieces, count = label(index >= 0)
+    places = [np.argwhere(pieces == k) for k in range(1, count + 1)]
+    pairs = []
+    for k, own in enumerate(places):
+        tree = cKDTree(own)
+        for other in places[:k]:
+            if region[tuple(own[0])] != region[tuple(other[0])]:
+                continue
+            far, at = tree.query(other, distance_upper_bound=NECK)
+            j = int(np.argmin(far))
+            if np.isfinite(far[j]):
+                pairs.append((index[tuple(other[j])], index[tuple(own[at[j]])]))
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def _gap(a: FloatArray, b: FloatArray, pairs: Labels) -> FloatArray:
