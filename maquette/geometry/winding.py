@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MARGIN_CELLS = 2
 """Empty cells between the mesh and the border of its lattice."""
 
+_MAJORITY = 4
+"""Of the counts in six directions so many must agree to be believed."""
+
 SNAP = 2.0**14
 """Corners are rounded to this part of a cell."""
 
@@ -94,10 +97,14 @@ class LatticeSolid:
         """[N] float32 winding number at lattice points [N, 3] (lattice units)."""
         import torch
 
-        counts = [self.columns[2].winding(points)] if self.closed else [c.winding(points) for c in self.columns]
-        flat = torch.stack([side for pair in counts for side in pair], dim=1)
-        out = flat[:, 0].float()
-        unsure = torch.nonzero((flat != flat[:, :1]).any(dim=1)).squeeze(1)
+        if self.closed:
+            return self.columns[2].winding(points)[0].float()
+        # The winding number is the mean of the counts over all directions. Four of six that agree tell it well enough
+        # to say inside or outside; in the mouth of a hole, where fewer do, it is worked out.
+        counts = torch.cat([side.unsqueeze(1) for column in self.columns for side in column.winding(points)], dim=1)
+        middle = counts.median(dim=1).values
+        out = middle.float()
+        unsure = torch.nonzero((counts == middle.unsqueeze(1)).sum(dim=1) < _MAJORITY).squeeze(1)
         if len(unsure):
             out[unsure] = self._generalised(points[unsure])
         return out

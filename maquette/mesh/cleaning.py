@@ -66,20 +66,20 @@ def clean(
     if repair == "keep":
         return _kept(mesh, figures)
     plan = _Plan(weld, floaters, fill_holes, remove_inner)
-    steps = _fixed(mesh, plan, figures, progress.part(0.0, 0.6))
+    given, oriented = _oriented(mesh, plan, figures, progress.part(0.0, 0.3))
+    made = None
     if repair == "solid":
-        steps = _without_cavities(steps, figures)
-    surface, notes = steps.fixed, _notes(steps.fixed, figures)
-    if repair == "solid" and not is_sound(surface):
-        cleaned, surface, more = _solid(mesh, steps, floaters, resolution, figures, progress.part(0.6, 0.95))
-        notes += more
-    else:
+        made = _resewn(mesh, oriented, floaters, resolution, figures, progress.part(0.3, 0.95))
+        made = made or _solid(mesh, oriented, plan, resolution, figures, progress.part(0.3, 0.95))
+    if made is None:
+        surface = _mended(oriented, plan, figures, progress.part(0.3, 0.9))
         cleaned = mesh if _untouched(mesh, surface, figures) else to_mesh(surface, mesh)
-    figures |= {"vertices": len(cleaned.vertices), "faces": len(cleaned.faces)}
+        made = _Made(cleaned, surface, _notes(surface, figures))
+    figures |= {"vertices": len(made.mesh.vertices), "faces": len(made.mesh.faces)}
     if distance:
-        figures |= _NOT_MOVED if cleaned is mesh else distances(steps.given, surface)
+        figures |= _NOT_MOVED if made.mesh is mesh else distances(given, made.surface)
     progress.update(1, 1, "clean")
-    return CleanResult(cleaned, tuple(notes), figures)
+    return CleanResult(made.mesh, tuple(made.notes), figures)
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ class _Plan:
 
 
 @dataclass(frozen=True)
-class _Steps:
-    """given: the usable faces as they came; oriented: wound consistently, nothing cut or filled; fixed: the end."""
+class _Made:
+    """The result as a mesh and as the surface it was made of, and what to say of it."""
 
-    given: Surface
-    oriented: Surface
-    fixed: Surface
+    mesh: Mesh
+    surface: Surface
+    notes: list[str]
 
 
 def _kept(mesh: Mesh, figures: dict[str, Any]) -> CleanResult:
@@ -113,9 +113,9 @@ _NOT_MOVED = {"distance_mean": 0.0, "distance_p99": 0.0, "distance_max": 0.0}
 Step = Callable[[Surface], tuple[Surface, int]]
 
 
-def _fixed(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress) -> _Steps:
-    """All steps of level ``fix``; what each one did goes into ``figures``."""
-    progress.update(0, 10, "clean")
+def _oriented(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress) -> tuple[Surface, Surface]:
+    """The usable faces as they came, and without what is no surface, wound consistently; nothing is cut or filled."""
+    progress.update(0, 5, "clean")
     given, outside, unusable = usable(mesh)
     figures |= {"out_of_range_faces": outside, "non_finite_faces": unusable}
     surface = given
@@ -129,19 +129,23 @@ def _fixed(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progress)
     )
     for done, (name, step) in enumerate(steps):
         surface, figures[name] = step(surface)
-        progress.update(done + 1, 10, "clean")
-    oriented = surface
-    surface, figures["split_vertices"] = split(surface)
+        progress.update(done + 1, 5, "clean")
+    return given, surface
+
+
+def _mended(oriented: Surface, plan: _Plan, figures: dict[str, Any], progress: Progress) -> Surface:
+    """The other steps of level ``fix``; what each one did goes into ``figures``."""
+    surface, figures["split_vertices"] = split(oriented)
     surface, figures["floaters"], figures["floater_faces"] = without_floaters(surface, plan.floaters)
-    progress.update(5, 10, "clean")
+    progress.update(1, 5, "clean")
     if plan.remove_inner:
-        surface, figures["inner_faces"] = without_hidden(surface, progress.part(0.5, 0.7))
+        surface, figures["inner_faces"] = without_hidden(surface, progress.part(0.2, 0.5))
         surface, added = split(surface)  # the cut may leave faces that hang together by a vertex
         figures["split_vertices"] += added
     if plan.close:
-        surface = _closed(surface, len(oriented.points), plan.floaters, figures, progress.part(0.7, 0.9))
+        surface = _closed(surface, len(oriented.points), plan.floaters, figures, progress.part(0.5, 1.0))
     figures["parts"] = surface.parts[0]
-    return _Steps(given, oriented, surface)
+    return surface
 
 
 def _closed(surface: Surface, untouched: int, floaters: float, figures: dict[str, Any], progress: Progress) -> Surface:
@@ -204,14 +208,13 @@ def _tidied(surface: Surface, figures: dict[str, Any]) -> Surface:
 _ROUNDS = 5
 
 
-def _without_cavities(steps: _Steps, figures: dict[str, Any]) -> _Steps:
+def _without_cavities(surface: Surface, figures: dict[str, Any]) -> Surface:
     """A solid has no rooms inside: parts that are turned inwards go."""
-    surface = steps.fixed
     cavities = _inner_parts(surface)
     if cavities.any() and not cavities.all():
         surface = surface.kept(~cavities[surface.parts[1]])
         figures |= {"cavities": int(cavities.sum()), "parts": surface.parts[0]}
-    return _Steps(steps.given, steps.oriented, surface)
+    return surface
 
 
 def is_sound(surface: Surface) -> bool:
@@ -230,29 +233,79 @@ def is_sound(surface: Surface) -> bool:
 
 
 def _solid(
-    mesh: Mesh, steps: _Steps, share: float, resolution: int, figures: dict[str, Any], progress: Progress
-) -> tuple[Mesh, Surface, list[str]]:
-    """Level ``solid``: the surface extracted anew, cleaned like any other, with the colours of the input.
+    mesh: Mesh, oriented: Surface, plan: _Plan, resolution: int, figures: dict[str, Any], progress: Progress
+) -> _Made:
+    """Level ``solid``: what ``fix`` made, without rooms inside, where that is sound; else the surface extracted anew.
 
     Several bodies that are sound by themselves and apart stay as ``fix`` left them.
     """
-    from .solid import colored_like, solid_of
+    from .solid import solid_of
 
-    fixed = steps.fixed
-    if figures["floater_faces"] > _RUBBLE * len(steps.oriented.faces):
-        fixed = without_floaters(steps.oriented, 0.0)[0]
+    fixed = _without_cavities(_mended(oriented, plan, figures, progress.part(0.0, 0.5)), figures)
+    notes = _notes(fixed, figures)
+    if is_sound(fixed):
+        return _Made(mesh if _untouched(mesh, fixed, figures) else to_mesh(fixed, mesh), fixed, notes)
+    if figures["floater_faces"] > _RUBBLE * len(oriented.faces):
+        fixed = without_floaters(oriented, 0.0)[0]
     elif all(is_sound(fixed.kept(fixed.parts[1] == k)) for k in range(min(fixed.parts[0], _MANY_BODIES))):
         figures["solid"] = False
-        return to_mesh(fixed, mesh), fixed, ["the parts are sound by themselves and apart: nothing was extracted anew"]
-    made, notes, cell = solid_of(fixed, resolution, progress)
-    surface = _fixed(welded_mesh(made), _Plan(False, share, True, False), {}, progress).fixed
+        notes.append("the parts are sound by themselves and apart: nothing was extracted anew")
+        return _Made(to_mesh(fixed, mesh), fixed, notes)
+    made, more, cell = solid_of(fixed, resolution, progress.part(0.5, 0.9))
+    return _extracted(mesh, made, cell, plan.floaters, notes + more, figures, progress.part(0.9, 1.0))
+
+
+def _resewn(
+    mesh: Mesh, oriented: Surface, floaters: float, resolution: int, figures: dict[str, Any], progress: Progress
+) -> _Made | None:
+    """Level ``solid`` for a mesh in open pieces, which no patch can join: extracted anew from all of them together.
+
+    None when it is not in pieces, or they enclose no body together.
+    """
+    from .solid import sewn
+
+    if not _in_pieces(oriented):
+        return None
+    found = sewn(oriented, resolution, progress.part(0.0, 0.7))
+    if found is None:
+        return None
+    made, cell = found
+    note = f"the mesh was in open pieces: extracted anew at {resolution} cells, details below {cell:.3g} are gone"
+    return _extracted(mesh, made, cell, floaters, [note], figures, progress.part(0.7, 1.0))
+
+
+def _in_pieces(surface: Surface) -> bool:
+    """Whether a good share of the faces lies in many parts with open edges beside the largest part."""
+    parts, labels = surface.parts
+    size = np.bincount(labels, minlength=parts)
+    size[np.argmax(size)] = 0
+    size[np.bincount(labels[surface.edges.open_halves() // 3], minlength=parts) == 0] = 0
+    return int(np.count_nonzero(size)) >= _PIECES and int(size.sum()) > _RUBBLE * len(labels)
+
+
+def _extracted(
+    mesh: Mesh,
+    made: Surface,
+    cell: float,
+    floaters: float,
+    notes: list[str],
+    figures: dict[str, Any],
+    progress: Progress,
+) -> _Made:
+    """What was extracted, cleaned like any other mesh, with the colours of the input."""
+    from .solid import colored_like
+
+    plan, own = _Plan(False, floaters, True, False), dict[str, Any]()
+    _, oriented = _oriented(welded_mesh(made), plan, own, progress.part(0.0, 0.3))
+    surface = _mended(oriented, plan, own, progress.part(0.3, 1.0))
     figures |= {"solid": True, "solid_cell": cell, "parts": surface.parts[0]}
-    return colored_like(surface, mesh), surface, notes
+    return _Made(colored_like(surface, mesh), surface, notes)
 
 
+_PIECES = 8
 _MANY_BODIES = 64
 _RUBBLE = 0.2
-"""With a larger share of faces among the floaters, what repair left is not the object any more."""
+"""With a larger share of faces among the floaters or in open pieces, what repair makes is not the object any more."""
 
 
 def _untouched(mesh: Mesh, surface: Surface, figures: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from ..errors import BadInputError, BadMeshError
 from ..geometry.closest import ClosestSurface
 from ..progress import Progress
 from .color import with_vertex_colors
-from .distances import surface_samples
+from .distances import distances, surface_samples
 from .orientation import outward
 from .parts import usable
 from .surface import Surface, vertex_normals, welded_mesh
@@ -30,6 +30,8 @@ _SHELL = 1.2
 """Half the thickness of a shell, in cells: below one cell it could fall between the lattice's points."""
 _MISSED = 2.0
 """A face farther than this many cells from the extracted solid, and outside it, was lost."""
+_STRAY = 0.01
+"""Pieces are believed to make up one body when at most this share of their faces does not show on it."""
 _SPACING = 0.35
 """Distance between the points that stand for a sheet, in cells."""
 
@@ -59,10 +61,24 @@ def solid_of(surface: Surface, resolution: int, progress: Progress) -> tuple[Sur
     return _filled(made), notes, cell
 
 
+def sewn(surface: Surface, resolution: int, progress: Progress) -> tuple[Surface, float] | None:
+    """One body from open pieces that are wound alike and have cracks between them, as (surface, cell width): their
+    winding number needs no common edges. None when they enclose nothing together, or the body is not like them."""
+    side = float(np.ptp(surface.points[surface.faces], axis=(0, 1)).max())
+    made = _enclosed(surface, resolution, progress) if side > 0 else None
+    if made is None:
+        return None
+    cell = side / resolution
+    lost = _lost(surface, made, _MISSED * cell)
+    found = np.count_nonzero(lost) <= _STRAY * len(lost)
+    # The body can also be too much: then its own surface lies where none was.
+    if not found or distances(surface, made)["distance_p99"] > _MISSED * cell:
+        return None
+    return made, cell
+
+
 def _body(surface: Surface, resolution: int, progress: Progress) -> Surface | None:
     """What the closed parts enclose, extracted anew; None when that is nothing."""
-    from ..geometry.winding import solidify
-
     open_edge = surface.edges.count % 2 == 1
     parts, labels = surface.parts
     is_open = np.zeros(parts, bool)
@@ -71,9 +87,15 @@ def _body(surface: Surface, resolution: int, progress: Progress) -> Surface | No
     if len(closed.faces) == 0:
         return None
     spans = [float(np.ptp(s.points[s.faces], axis=(0, 1)).max()) for s in (closed, surface)]
-    cells = int(np.clip(round(resolution * spans[0] / spans[1]), 8, 2048))
+    return _enclosed(closed, int(np.clip(round(resolution * spans[0] / spans[1]), 8, 2048)), progress)
+
+
+def _enclosed(surface: Surface, cells: int, progress: Progress) -> Surface | None:
+    """The surface of the places it winds round, rooms inside filled; None when there are none."""
+    from ..geometry.winding import solidify
+
     try:
-        return usable(solidify(welded_mesh(closed), resolution=cells, fill_cavities=True, progress=progress).mesh)[0]
+        return usable(solidify(welded_mesh(surface), resolution=cells, fill_cavities=True, progress=progress).mesh)[0]
     except BadInputError:
         return None
 
