@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadInputError, GateError
@@ -24,6 +24,22 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
 }  # fmt: skip
+_ALLOWED = (
+    ast.Constant, ast.Name, ast.Load, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp,
+    ast.Compare, *_COMPARE, *_ARITHMETIC,
+)  # fmt: skip
+REPORT_FIELDS = (
+    "vertices", "faces", "components", "boundary_edges", "non_manifold_edges", "degenerate_faces", "duplicate_faces",
+    "watertight", "winding_consistent", "outward", "manifold", "euler", "genus", "volume", "area",
+    "self_intersections", "sampled_faces", "certified",
+)  # fmt: skip
+"""What of a MeshReport a gate can name. Listed, for the batch driver has no MeshReport; a test compares the two."""
+CLEAN_FIELDS = (
+    "vertices_before", "faces_before", "out_of_range_faces", "non_finite_faces", "welded", "slivers", "turned_faces",
+    "split_vertices", "floaters", "floater_faces", "inner_faces", "holes", "hole_faces", "open_sheets",
+    "united_parts", "cavities", "parts", "solid", "solid_cell", "distance_mean", "distance_p99", "distance_max",
+)  # fmt: skip
+"""What ``clean`` adds. Some are there only when their step was asked for: one that is not has no value."""
 _LONGEST = 2000
 _WORDS = {"true": True, "false": False, "none": None}
 
@@ -43,9 +59,17 @@ def gate(report: MeshReport | Mapping[str, Any], expression: str) -> None:
         raise GateError(f"the mesh does not pass the gate '{expression}' ({got or 'it names no field'})")
 
 
-def check_form(expression: str) -> None:
-    """Raise BadInputError when this is no expression; its names are looked up when there is a report."""
-    _parsed(expression, {"faces": None, "watertight": None})
+def check_form(expression: str, more: Collection[str] = ()) -> None:
+    """Raise BadInputError when no report could be judged by this: it is no expression, or names no field of a report.
+
+    To be asked before the work starts. more: fields that the report has beside those of a certificate.
+    """
+    fields = dict.fromkeys((*REPORT_FIELDS, *more))
+    for node in ast.walk(_parsed(expression, fields)):
+        if isinstance(node, ast.Name):
+            _looked_up(node.id, fields, expression)
+        elif not isinstance(node, _ALLOWED) or isinstance(getattr(node, "value", 0), str | bytes):
+            raise _forbidden(node, expression, fields)
 
 
 def _shown(value: Any) -> str:
@@ -85,7 +109,11 @@ def _value(node: ast.expr, fields: Mapping[str, Any], text: str) -> Any:
         case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
             values = [_value(v, fields, text) for v in (left, *others)]
             return all(_compared(op, a, b) for op, a, b in zip(ops, values[:-1], values[1:], strict=True))
-    raise BadInputError(f"the gate '{text}' uses {type(node).__name__}, which a gate may not; {_help(fields)}")
+    raise _forbidden(node, text, fields)
+
+
+def _forbidden(node: ast.AST, text: str, fields: Mapping[str, Any]) -> BadInputError:
+    return BadInputError(f"the gate '{text}' uses {type(node).__name__}, which a gate may not; {_help(fields)}")
 
 
 def _looked_up(name: str, fields: Mapping[str, Any], text: str) -> Any:

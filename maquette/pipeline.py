@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .data import Mesh, MeshReport, Reconstruction, View
 from .errors import BadInputError, BadViewsError, GateError
+from .gate import check_form
 from .geometry.camera import FIELD_OF_VIEW, PRESETS
 from .log import log
 from .progress import Progress, silent
@@ -74,12 +75,14 @@ def generate(
 ) -> Asset:
     """Pictures of one object -> one textured, certified asset.
 
-    Raises BadImageError, BadMaskError, BadViewsError for input that cannot work, MissingError when a chosen backend
-    cannot run, GateError when the mesh does not pass ``settings.gate``.
+    Raises BadImageError, BadMaskError, BadViewsError for input that cannot work, BadInputError for a gate that names
+    no field, MissingError when a chosen backend cannot run, GateError when the mesh does not pass ``settings.gate``.
     """
     from .weights import searching
 
     settings, progress = settings or GenerateSettings(), progress or silent()
+    if settings.gate.strip():
+        check_form(settings.gate)
     with searching(settings.models_dir):
         return _generate(pictures, settings, progress)
 
@@ -131,7 +134,7 @@ def view_names(count: int, settings: GenerateSettings) -> tuple[str, ...]:
 
 def pass_gate(report: MeshReport, expression: str) -> None:
     """Raise GateError when ``expression`` is given and does not hold for the report."""
-    if expression:
+    if expression.strip():
         from .mesh import gate
 
         gate(report, expression)

@@ -11,6 +11,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..maquette.errors import BadInputError
+from ..maquette.gate import check_form
 from ._comfy import model_folders
 
 TRIMESH = io.Custom("TRIMESH")
@@ -88,3 +89,13 @@ def choice(value: str, options: Sequence[str], what: str) -> str:
     if value not in options:
         raise BadInputError(f"{what}: there is no '{value}'; choose one of {', '.join(options)}")
     return value
+
+
+def checked_gate(gate: str | None) -> bool | str:
+    """For ``validate_inputs``: True, or why no mesh could be judged by this. A linked value arrives as None."""
+    try:
+        if gate is not None and gate.strip():
+            check_form(gate)
+    except BadInputError as error:
+        return str(error)
+    return True

@@ -13,7 +13,7 @@ from ._comfy import device as pick_device
 from ._look import Look
 from ._meshes import core_mesh
 from ._pictures import alphas_of, camera_angles, directions, image_tensor, masks, pictures
-from ._schema import APPEARANCE, DIRECTIONS_TIP, advanced, backend_input, device_input, schema
+from ._schema import APPEARANCE, DIRECTIONS_TIP, advanced, backend_input, checked_gate, device_input, schema
 
 
 class ImageTo3DAsset(io.ComfyNode):
@@ -75,6 +75,11 @@ class ImageTo3DAsset(io.ComfyNode):
                 io.String.Output(display_name="report", tooltip="Certificate, times, coverage and notes as JSON."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, gate: str | None = "") -> bool | str:
+        """A gate that names no field is refused before the run."""
+        return checked_gate(gate)
 
     @classmethod
     def execute(

@@ -9,13 +9,14 @@ from comfy_api.latest import io, ui
 
 from ..maquette.data import Mesh
 from ..maquette.errors import BadInputError, BadMeshError
+from ..maquette.gate import check_form
 from ._comfy import device as pick_device
 from ._comfy import job
 from ._files import find_mesh, input_meshes, next_slot
 from ._look import look_of_mesh
 from ._meshes import core_mesh, meshes
 from ._pictures import host, image_tensor
-from ._schema import APPEARANCE, choice, device_input, mesh_input, schema
+from ._schema import APPEARANCE, checked_gate, choice, device_input, mesh_input, schema
 
 FORMATS = ("glb", "obj", "ply", "stl", "3mf")
 
@@ -124,6 +125,11 @@ class Save3DAsset(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, gate: str | None = "") -> bool | str:
+        """A gate that names no field is refused before the run."""
+        return checked_gate(gate)
+
+    @classmethod
     def execute(
         cls,
         mesh: Any,
@@ -156,6 +162,8 @@ def _certified(found: tuple[Mesh, ...], certify: bool, gate: str) -> list[dict[s
     from ..maquette.mesh import gate as check
 
     progress, out = job(), []
+    if gate.strip():
+        check_form(gate)
     for index, item in enumerate(found):
         report = measure(item, progress=progress.part(index / len(found), (index + 1) / len(found)))
         if gate.strip():

@@ -10,10 +10,11 @@ from comfy_api.latest import io
 
 from ..maquette.data import Mesh
 from ..maquette.errors import GateError
+from ..maquette.gate import check_form
 from ._comfy import job
 from ._look import look_of_mesh
 from ._meshes import core_mesh, meshes
-from ._schema import APPEARANCE, advanced, choice, mesh_input, schema
+from ._schema import APPEARANCE, advanced, checked_gate, choice, mesh_input, schema
 
 REPAIRS = ("fix", "keep", "solid")
 _OLD_REPAIRS = {"none": "keep"}
@@ -218,10 +219,17 @@ class MeshReport(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, gate: str | None = "") -> bool | str:
+        """A gate that names no field is refused before the run."""
+        return checked_gate(gate)
+
+    @classmethod
     def execute(cls, mesh: Any, gate: str = "", on_failure: str = FAILING[0]) -> io.NodeOutput:
         from ..maquette.mesh import certify
 
         choice(on_failure, FAILING, "on_failure")
+        if gate.strip():
+            check_form(gate)
         found = meshes(mesh)
         windows = _progress_parts(len(found))
         reports = [certify(item, progress=window) for item, window in zip(found, windows, strict=True)]

@@ -50,8 +50,9 @@ def _inner(tree: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def gate_of(expression: str) -> Gate | None:
-    """The gate of ``--gate EXPR``, None for no expression. BadInputError at once for what is no expression."""
-    if not expression:
+    """The gate of ``--gate EXPR``, None for no expression. BadInputError at once for what is no
+    expression or names no field."""
+    if not expression.strip():
         return None
     check_form(expression)
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..gate import check_form
 from ._terminal import print_json, progress_bar, say
 
 
@@ -20,6 +21,8 @@ def add(groups: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 when the mesh passes, 4 when it does not."""
+    if options.gate.strip():
+        check_form(options.gate)
     from ..mesh import certify, gate, read_mesh
 
     with progress_bar(quiet=options.json) as progress:
@@ -29,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         for name, value in report.as_dict().items():
             say(f"{name:<20} {value}")
-    if options.gate:
+    if options.gate.strip():
         gate(report, options.gate)
         return 0
     return 0 if report.certified else 4

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..gate import check_form
+from ..gate import CLEAN_FIELDS, check_form
 from ._meshes import WRITABLE, add_packing, checked_mesh_output, packing
 from ._terminal import checked_folder, print_json, progress_bar, say, within, write_text
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """0 when written, 4 (by GateError) when the gate refuses."""
     checked_mesh_output(options)
     if options.gate.strip():
-        check_form(options.gate)
+        check_form(options.gate, CLEAN_FIELDS)
     if options.report is not None:
         checked_folder(options.report)
     if options.faces != 0:

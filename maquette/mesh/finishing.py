@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data import Mesh, MeshReport
 from ..errors import GateError
-from ..gate import gate
+from ..gate import CLEAN_FIELDS, gate
 from ..progress import Progress, silent
 from .certificate import certify
 from .cleaning import clean
@@ -39,7 +39,7 @@ class Finished:
         if not expression.strip():
             return None
         try:
-            gate({**self.figures, **self.report.as_dict()}, expression)
+            gate({**dict.fromkeys(CLEAN_FIELDS), **self.figures, **self.report.as_dict()}, expression)
         except GateError as error:
             return error
         return None

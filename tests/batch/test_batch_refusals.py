@@ -84,6 +84,7 @@ def test_a_server_that_never_answers_is_waited_for_and_named(
         (("--server", "localhost:99999"), "no server address"),
         (("--server", "ftp://x"), "no server address"),
         (("--gate", "faces <"), "not an expression"),
+        (("--gate", "watertigth"), "names 'watertigth'"),
         (("--set", "5=3"), "--set takes NODE.input=VALUE"),
         (("--set", "Foo.x=3"), "no node 'Foo'; it has 1 (LoadImage)"),
         (("--webhook", "nowhere"), "--webhook takes an http"),

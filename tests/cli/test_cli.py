@@ -69,6 +69,7 @@ def test_one_picture_becomes_mesh_preview_and_report(tmp_path: Path, capsys: pyt
         (["generate", "IMG", "-o", "x.glb", "--azimuths", "north"], 2, "--azimuths"),
         (["generate", "IMG", "-o", "x.nope", "--texture", "0"], 2, "nope"),
         (["certify", "absent.glb"], 2, "absent.glb"),
+        (["generate", "IMG", "-o", "x.glb", "--backend", "nonesuch", "--gate", "watertigth"], 2, "'watertigth'"),
         (["generate", "IMG", "-o", "x.glb", "--gate", "faces < 3"], 4, "faces"),
     ],
 )

@@ -26,6 +26,7 @@ from mesh_shapes import (
 
 from maquette.data import Mesh
 from maquette.errors import BadInputError, Cancelled, GateError
+from maquette.gate import CLEAN_FIELDS, REPORT_FIELDS
 from maquette.mesh import certify, finish, simplify
 from maquette.mesh.loops import triangulated
 from maquette.progress import Progress
@@ -156,6 +157,19 @@ def test_the_gate_sees_certificate_and_changes() -> None:
     assert isinstance(refused, GateError) and "holes = " in str(refused) and refused.exit_code == 4
     with pytest.raises(BadInputError, match="nonsense"):
         done.refusal("nonsense > 1")
+
+
+def test_every_field_that_a_gate_may_name_is_known_beforehand() -> None:
+    """What is checked before the work is what is there after it; a step that was not asked for has no value."""
+    numbers = (bool, int, float, type(None))
+    report = certify(sphere(2)).as_dict()
+    assert set(REPORT_FIELDS) == {name for name, value in report.items() if isinstance(value, numbers)}
+    messy = joined(torn(sphere(3), np.random.default_rng(0)), sphere(2, 0.2), sphere(1, 0.01, (2.0, 0.0, 0.0)))
+    for options in ({"repair": "keep"}, {"remove_inner": True}, {"repair": "solid", "resolution": 24}):
+        done = finish(messy, **options)
+        known = {name for name, value in done.figures.items() if isinstance(value, numbers)}
+        assert known <= {*CLEAN_FIELDS, *REPORT_FIELDS}
+        assert isinstance(done.refusal("inner_faces > 1000000000 or certified and not certified"), GateError)
 
 
 def test_keep_moves_nothing() -> None:

@@ -66,6 +66,15 @@ def test_a_gate_stops_the_run_or_blocks_the_branch(node: Any) -> None:
     assert mesh.faces.shape[1] == 80
 
 
+@pytest.mark.parametrize("name", ["MaquetteMeshReport", "MaquetteSave3DAsset", "MaquetteImageTo3DAsset"])
+def test_a_gate_that_names_no_field_is_refused_before_the_run(node: Any, name: str) -> None:
+    """The sentence lists the fields; what is linked is not known yet."""
+    said = node(name).validate_inputs(gate="certified or watertigth")
+    assert "watertigth" in said and "winding_consistent" in said
+    for good in ("", None, "watertight and -1 < faces <= 2 * 10", "genus == None or not certified == false"):
+        assert node(name).validate_inputs(gate=good) is True
+
+
 def test_unwrap_gives_uvs_and_hands_the_look_on(node: Any) -> None:
     """UVs in the square, charts counted; baked with keep, the old colours are on the new UVs."""
     mesh, look, notes = node("MaquetteUnwrapMesh").execute(solid(2, 0.01), texture_size=64).args
