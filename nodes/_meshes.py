@@ -235,16 +235,27 @@ def _maps(batch: Sequence[Mesh]) -> dict[str, Any]:
     present = [texture for texture in textures if texture is not None]
     if not present:
         return {}
-    if len(present) != len(batch) or len({t.base_color.shape for t in present}) > 1:
+    if len(present) != len(batch):
         raise BadMeshError("mesh batch: every item needs a texture of the same size; bake them alike or one at a time")
-    out: dict[str, Any] = {"texture": _tensor(np.stack([t.base_color[..., :3] for t in present]))}
+    out: dict[str, Any] = {"texture": _stacked("base colour", [t.base_color[..., :3] for t in present])}
     occluded = all(t.occlusion is not None for t in present)
     if occluded or all(t.metallic_roughness is not None for t in present):
-        out["metallic_roughness"] = _tensor(np.stack([_packed(m) for m in batch]))
+        out["metallic_roughness"] = _stacked("metal-roughness", [_packed(m) for m in batch])
         out["occlusion_in_mr"] = occluded
     if all(t.normal is not None for t in present):
-        out["normal_map"] = _tensor(np.stack([t.normal for t in present]))  # type: ignore[misc]
+        out["normal_map"] = _stacked("normal", [t.normal for t in present])
     return out
+
+
+def _stacked(what: str, maps: Sequence[Any]) -> Any:
+    """[H, W, 3] maps -> one tensor [B, H, W, 3]; BadMeshError when they differ in size, which core cannot hold."""
+    sizes = [f"{array.shape[1]} x {array.shape[0]}" for array in maps]
+    if len(set(sizes)) > 1:
+        raise BadMeshError(
+            f"mesh batch: every item needs a texture of the same size, but the {what} maps are {', '.join(sizes)};"
+            " bake them alike or work on one at a time"
+        )
+    return _tensor(np.stack(maps))
 
 
 def _packed(mesh: Mesh) -> np.ndarray[Any, Any]:

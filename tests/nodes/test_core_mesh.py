@@ -217,3 +217,15 @@ def test_scenes_are_joined_where_they_stand(part: Any) -> None:
     found = part("_meshes").one_mesh(scene, "test")
     assert len(found.faces) == 24
     assert np.allclose(found.bounds, [[-0.5, -0.5, -0.5], [3.5, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize("name", ["base_color", "metallic_roughness", "normal"])
+def test_maps_of_different_sizes_are_named(part: Any, data: Any, name: str) -> None:
+    """Each of the maps may differ by itself; the sentence says which one, and the sizes."""
+    first, rng = rich(data), np.random.default_rng(2)
+    maps = {key: getattr(first.texture, key) for key in ("base_color", "metallic_roughness", "normal")}
+    other = first.replace(texture=data.Texture(**{**maps, name: rng.random((4, 8, 3))}))
+    with pytest.raises(Exception, match=r"8 x 8, 8 x 4") as caught:
+        part("_meshes").core_mesh([first.replace(texture=data.Texture(**maps)), other])
+    assert type(caught.value).__name__ == "BadMeshError" and caught.value.exit_code == 2
+    assert name.split("_")[0][:5] in str(caught.value)
