@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..data import FloatArray, Mesh
+from ..data import FloatArray, Material, Mesh
 from ..errors import BadInputError, BadViewsError
 from ..geometry.extract import extract
 from ..progress import Progress, silent
@@ -50,7 +50,8 @@ def blend(
     """One closed solid from meshes that lie in one frame.
 
     resolution: cells along the longest side; union: take whatever any mesh encloses, instead of the weighted mean.
-    Vertex colours are blended where all meshes have them. Raises BadViewsError when the meshes share no inside.
+    Vertex colours are blended where all meshes have them, and materials where they differ. Raises BadViewsError when
+    the meshes share no inside.
     """
     from ..geometry.mesh_distance import MeshDistance
 
@@ -72,7 +73,8 @@ def blend(
     if len(faces) == 0:
         raise BadViewsError("the views share no inside: nothing is enclosed by the majority of them; check their poses")
     points = vertices.numpy()
-    return Mesh(points, faces.numpy(), vertex_colors=_colors(meshes, parts, points), material=meshes[0].material)
+    colors, material = _colors(meshes, parts, points), _joint_material([mesh.material for mesh in meshes])
+    return Mesh(points, faces.numpy(), vertex_colors=colors, material=material)
 
 
 class _Blend:
@@ -105,16 +107,39 @@ def confidence_at(mesh: Mesh, found: Nearest) -> Array:
     return np.clip((corner * found.bary).sum(axis=1), LEAST_CONFIDENCE, 1.0)
 
 
+def _joint_material(materials: Sequence[Material]) -> Material:
+    """The one that all have; else the mean of their metal and roughness, white where their colours differ, for then
+    these are in the vertex colours.
+    """
+    first = materials[0]
+    if all(material == first for material in materials):
+        return first
+    return Material(
+        first.base_color if _one_color(materials) else (1.0, 1.0, 1.0),
+        float(np.mean([material.metallic for material in materials])),
+        float(np.mean([material.roughness for material in materials])),
+        any(material.double_sided for material in materials),
+    )
+
+
+def _one_color(materials: Sequence[Material]) -> bool:
+    return len({material.base_color for material in materials}) == 1
+
+
 def _colors(meshes: Sequence[Mesh], parts: Sequence[MeshDistance], points: FloatArray) -> FloatArray | None:
-    """[V, 3] linear colours, nearer and surer surfaces count more; None unless every mesh has vertex colours."""
-    if any(mesh.vertex_colors is None for mesh in meshes):
+    """[V, 3] linear colours, nearer and surer surfaces count more; None unless every mesh has vertex colours or the
+    meshes differ in their materials' colour, which is then in these.
+    """
+    alike = _one_color([mesh.material for mesh in meshes])
+    if alike and any(mesh.vertex_colors is None for mesh in meshes):
         return None
     total, weights = np.zeros((len(points), 3)), np.zeros(len(points))
     for mesh, part in zip(meshes, parts, strict=True):
-        assert mesh.vertex_colors is not None
         found = part.nearest(points)
         weight = confidence_at(mesh, found) / (found.distance / part.step + 0.25) ** 2
-        color = (mesh.vertex_colors[mesh.faces[found.face]] * found.bary[..., None]).sum(axis=1)
+        color = np.ones(3) if alike else np.array(mesh.material.base_color)
+        if mesh.vertex_colors is not None:
+            color = color * (mesh.vertex_colors[mesh.faces[found.face]] * found.bary[..., None]).sum(axis=1)
         total += weight[:, None] * color
         weights += weight
     return (total / weights[:, None]).astype(np.float32)

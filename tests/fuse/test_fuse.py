@@ -10,7 +10,7 @@ import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from maquette.data import Mesh
+from maquette.data import Material, Mesh
 from maquette.errors import BadInputError, BadMeshError, BadViewsError, Cancelled
 from maquette.fuse import fuse, preset_rotation, preset_rotations, register
 from maquette.fuse.blend import blend, transformed
@@ -231,6 +231,25 @@ def test_vertex_colours_travel():
     right = out.vertices[:, 0] > 0.1
     assert out.vertex_colors is not None
     assert out.vertex_colors[right, 0].min() > 0.9 and out.vertex_colors[out.vertices[:, 0] < -0.1, 2].min() > 0.9
+
+
+def test_materials_of_all_views_count():
+    """A red and a blue ball without vertex colours: red where only the red one is, blue where only the blue one is."""
+    ball = trimesh.creation.icosphere(3, radius=0.3)
+    left, right = (
+        Mesh(ball.vertices + np.array([x, 0, 0]), ball.faces, material=Material(color, metallic, 0.2, sided))
+        for x, color, metallic, sided in ((-0.2, (0.8, 0, 0), 0.0, False), (0.2, (0, 0, 0.6), 1.0, True))
+    )
+    made = blend([left, right], resolution=32, union=True)
+    assert made.material == Material((1.0, 1.0, 1.0), 0.5, 0.2, True)
+    assert made.vertex_colors is not None
+    for side, color in ((-1, (0.8, 0, 0)), (1, (0, 0, 0.6))):
+        tip = made.vertex_colors[np.argmax(made.vertices[:, 0] * side)]
+        assert tip == pytest.approx(color, abs=0.03)
+    half = blend([left.replace(vertex_colors=np.full((len(left.vertices), 3), 0.5)), right], resolution=32, union=True)
+    assert half.vertex_colors[np.argmin(half.vertices[:, 0])] == pytest.approx((0.4, 0, 0), abs=0.03)
+    alike = blend([left, right.replace(material=left.material)], resolution=32, union=True)
+    assert alike.material == left.material and alike.vertex_colors is None
 
 
 def test_one_view_alone_is_made_solid():
