@@ -162,7 +162,7 @@ def _looked_up(layers: _Layers, found: torch.Tensor, progress: Progress) -> npt.
 def _coverage(mesh: Mesh, layers: _Layers, used: float, size: int) -> dict[str, float]:
     total = sum(layers.counted.values()) or 1.0
     shares = {name: round(value / total, 4) for name, value in layers.counted.items()}
-    low, middle, high = (round(float(value) * size, 1) for value in _density(mesh))
+    low, middle, high = (float(f"{value * size:.4g}") for value in _density(mesh))
     density = {"texels_per_unit": middle, "texels_per_unit_low": low, "texels_per_unit_high": high}
     return shares | {"utilisation": round(used, 4), **density}
 
@@ -174,7 +174,7 @@ def _density(mesh: Mesh) -> npt.NDArray[np.float64]:
     one, two = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
     flat = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])
     area = np.linalg.norm(np.cross(world[:, 1] - world[:, 0], world[:, 2] - world[:, 0]), axis=1)
-    good = area > 1e-14
+    good = area > 1e-9 * area.max()
     if not good.any():
         return np.zeros(3)
     ratio, weight = np.sqrt(flat[good] / area[good]), area[good]

@@ -98,29 +98,16 @@ def _sorted_sources(options: argparse.Namespace) -> tuple[Path | None, list[Path
 def _baked(
     mesh: Mesh, detail: Mesh | None, pictures: list[Path], options: argparse.Namespace, progress: Progress
 ) -> BakeResult:
-    """Photos need the mesh about the origin and of size 1, so it goes there and comes back."""
-    from dataclasses import replace
-
-    import numpy as np
-
     from ..bake import dress
-    from ..geometry.frame import normalising
     from ..pipeline import resolve_device
 
     device = resolve_device(options.device)
-    scale, center = normalising(mesh.vertices[np.unique(mesh.faces)])
-
-    def moved(item: Mesh) -> Mesh:
-        points: Any = (item.vertices - center) * scale
-        return item.replace(vertices=points)
-
-    low, high = moved(mesh), None if detail is None else moved(detail)
-    views = _views(low, pictures, options, device, progress.part(0.0, 0.2))
-    done = dress(
-        low,
-        _look(low, high, views, device),
+    views = _views(mesh, pictures, options, device, progress.part(0.0, 0.2))
+    return dress(
+        mesh,
+        _look(mesh, detail, views, device),
         views=views,
-        detail=None if options.no_normal else high,
+        detail=None if options.no_normal else detail,
         occlusion=options.occlusion,
         delight=options.delight,
         size=options.size,
@@ -128,9 +115,6 @@ def _baked(
         device=device,
         progress=progress.part(0.2, 1.0),
     )
-    points: Any = done.mesh.vertices.astype(np.float64) / scale + center
-    density = {name: round(done.coverage[name] * scale, 3) for name in done.coverage if name.startswith("texels_per")}
-    return replace(done, mesh=done.mesh.replace(vertices=points), coverage={**done.coverage, **density})
 
 
 def _look(low: Mesh, high: Mesh | None, views: Sequence[View], device: str) -> Appearance:

@@ -146,7 +146,7 @@ def test_a_finer_mesh_gives_normals_occlusion_and_colours(tmp_path: Path, capsys
 
 def test_photos_are_laid_over_a_mesh_of_any_size_and_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two pictures of a ball, off-centre in the frame: each half takes the colour of its picture."""
-    low = write_mesh(Mesh(ball(3).vertices * 7 + [0, 3, 0], ball(3).faces), tmp_path / "low.ply")
+    low = write_mesh(Mesh(ball(3).vertices * 700 + [0, 300, 0], ball(3).faces), tmp_path / "low.ply")
     y, x = np.mgrid[0:120, 0:160]
     inside = (x - 60) ** 2 + (y - 64) ** 2 < 45**2
     for name, color in (("f", (200, 30, 30)), ("b", (30, 30, 200))):
@@ -155,10 +155,13 @@ def test_photos_are_laid_over_a_mesh_of_any_size_and_place(tmp_path: Path, capsy
     out = tmp_path / "a.glb"
     arguments = ["bake", str(low), "--from", str(tmp_path / "f.png"), str(tmp_path / "b.png"), "-o", str(out)]
     assert main([*arguments, "--views", "front,back", "--size", "128", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["coverage"]["photos"] > 0.4
+    coverage = json.loads(capsys.readouterr().out)["coverage"]
+    assert coverage["photos"] > 0.4
+    density, low, high = (coverage[f"texels_per_unit{name}"] for name in ("", "_low", "_high"))
+    assert 0.03 < low < density < high < 0.15, "in numbers that still say something of a large mesh"
     mesh = read_mesh(out)
     assert mesh.texture is not None and mesh.uvs is not None
-    color, depth = sampled(mesh.texture, mesh.uvs), mesh.vertices[:, 2] / 3.5
+    color, depth = sampled(mesh.texture, mesh.uvs), mesh.vertices[:, 2] / 350
     for seen, want in ((depth > 0.7, [200, 30, 30]), (depth < -0.7, [30, 30, 200])):
         error = np.abs(color[seen] - np.array(want) / 255).max(axis=1)
         assert np.quantile(error, 0.9) < 0.01 and error.max() < 0.1
