@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +61,17 @@ def numbers(name: str, text: str | None) -> tuple[float, ...]:
 def words(text: str | None) -> tuple[str, ...]:
     """``front,back`` as words; empty for None."""
     return tuple(word.strip() for word in text.split(",")) if text else ()
+
+
+def directions(options: argparse.Namespace, paths: Sequence[Path]) -> tuple[str, ...]:
+    """What ``--views`` says, else the directions that the files of several views are called by (``front.png``,
+    ``robot_back.png``), when each of them is, and differently; empty = not told."""
+    from ..geometry.camera import PRESETS
+
+    if options.views or options.azimuths or len(paths) < 2:
+        return words(options.views)
+    found = tuple(re.split(r"[_\-. ]", path.stem.lower())[-1] for path in paths)
+    return found if len(set(found) & set(PRESETS)) == len(found) else ()
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

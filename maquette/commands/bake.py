@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
 from ._meshes import WITH_UVS, add_packing, checked_mesh_output, packing
-from ._terminal import checked_folder, numbers, print_json, progress_bar, say, within, words, write_text
+from ._terminal import checked_folder, directions, numbers, print_json, progress_bar, say, within, write_text
 
 if TYPE_CHECKING:
     from ..bake import BakeResult
@@ -31,8 +31,8 @@ def add(groups: Any) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="a finer mesh (normal map and colours), pictures (front, right, back, left, unless told), or both;"
-        " default: the mesh's own texture or vertex colours",
+        help="a finer mesh (normal map and colours), pictures (called front.png, robot_back.png ..., or in the order"
+        " front, right, back, left), or both; default: the mesh's own texture or vertex colours",
     )
     p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help=", ".join(WITH_UVS))
     direction = p.add_mutually_exclusive_group()
@@ -139,7 +139,7 @@ def _views(
     from ..pipeline import GenerateSettings, view_names
     from ..segment import segment
 
-    settings = GenerateSettings(views=words(options.views), azimuths=numbers("--azimuths", options.azimuths))
+    settings = GenerateSettings(views=directions(options, paths), azimuths=numbers("--azimuths", options.azimuths))
     names = view_names(len(paths), settings)
     pictures = [read_picture(path) for path in paths]
     masks = [

@@ -12,12 +12,12 @@ from ._meshes import WRITABLE
 from ._terminal import (
     checked_ending,
     checked_folder,
+    directions,
     numbers,
     print_json,
     progress_bar,
     say,
     within,
-    words,
     write_text,
 )
 
@@ -34,7 +34,11 @@ def add(groups: Any) -> None:
     p.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="one picture, or several views of one object")
     p.add_argument("-o", "--output", type=Path, required=True, help=".glb, .obj, .ply, .stl or .3mf")
     direction = p.add_mutually_exclusive_group()
-    direction.add_argument("--views", help="a direction per picture: front,right,back,left,top,bottom")
+    direction.add_argument(
+        "--views",
+        help="a direction per picture: front,right,back,left,top,bottom (default: as the files are called, e.g."
+        " robot_back.png, else front, right, back, left)",
+    )
     direction.add_argument("--azimuths", help="degrees per picture, 0 = front, 90 = from the viewer's right")
     p.add_argument("--segment", default="auto", metavar="NAME", help="auto, alpha, grabcut, ... (maquette backends)")
     p.add_argument("--backend", default="auto", metavar="NAME", help="reconstruction method (maquette backends)")
@@ -91,7 +95,7 @@ def settings_from(options: argparse.Namespace) -> GenerateSettings:
     return GenerateSettings(
         segment=options.segment,
         backend=options.backend,
-        views=words(options.views),
+        views=directions(options, options.images),
         azimuths=numbers("--azimuths", options.azimuths),
         resolution=options.resolution,
         faces=options.faces,
@@ -134,5 +138,7 @@ def _tell(asset: Asset, written: dict[str, Path]) -> None:
     report = asset.report
     state = "certified" if report.certified else "NOT certified: " + "; ".join(report.reasons)
     say(f"{report.faces} faces, {asset.reconstruction.backend}, {state}")
+    if len(asset.views) > 1:
+        say(f"views    {', '.join(view.name for view in asset.views)}")
     for name, path in written.items():
         say(f"{name:<8} {path}")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from maquette.cli import main, parser
 from maquette.commands.backends import _state
+from maquette.commands.generate import settings_from
 from maquette.errors import BadInputError, BadViewsError
 from maquette.pipeline import GenerateSettings, view_names
 
@@ -176,6 +177,22 @@ def test_view_names_are_checked() -> None:
             view_names(count, settings)
     with pytest.raises(BadInputError):
         view_names(0, GenerateSettings())
+
+
+@pytest.mark.parametrize(
+    ("words", "views"),
+    [
+        (["back.png", "in/robot_front.png"], ("back", "front")),
+        (["a-Left.jpg", "a-top.jpg", "--views", "front,right"], ("front", "right")),
+        (["back.png", "other.png"], ()),
+        (["a_back.png", "b_back.png"], ()),
+        (["back.png", "front.png", "--azimuths", "0,90"], ()),
+        (["back.png"], ()),
+    ],
+)
+def test_several_views_are_taken_as_their_files_are_called(words: list[str], views: tuple[str, ...]) -> None:
+    """``fox/*.png`` comes in the order of the alphabet: taken as front, right, back, left it was a contradiction."""
+    assert settings_from(parser().parse_args(["generate", *words, "-o", "x.glb"])).views == views
 
 
 def test_every_command_has_help() -> None:
