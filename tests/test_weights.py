@@ -50,6 +50,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(server.status)
             return
         start = int(ranged[6:-1]) if ranged and server.resumes else 0
+        if start >= len(server.content):
+            self.send_error(416)
+            return
         body = server.content[start:]
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -126,6 +129,16 @@ def test_network_loss_leaves_only_a_part_and_the_next_run_goes_on(server: Server
     (path,) = weights.require(SPEC, models_dir=tmp_path)
     assert path.read_bytes() == CONTENT
     assert server.log[-1][1] is not None
+
+
+def test_a_part_that_was_whole_already_does_not_bar_the_download(server: Server, tmp_path: Path) -> None:
+    """Killed between the last byte and the rename, for a file whose size nobody published: the hub answers 416 to the
+    question for the rest, for ever."""
+    spec = replace(SPEC, weights=(replace(FILE, size=None, sha256=None),))
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "model.ckpt.part").write_bytes(CONTENT)
+    (path,) = weights.require(spec, models_dir=tmp_path)
+    assert path.read_bytes() == CONTENT and left_over(tmp_path / "toy") == {"model.ckpt"}
 
 
 def test_other_bytes_are_refused_with_both_hashes_and_not_kept(server: Server, tmp_path: Path) -> None:

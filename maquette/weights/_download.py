@@ -103,6 +103,9 @@ def _fill(file: WeightFile, part: Path, have: int, total: int | None, progress: 
 
     try:
         with _answer(file, have) as answer:
+            if answer.status_code == 416:  # nothing is left to send: the part was whole, or is of something else
+                part.unlink()
+                raise _Lost("the part did not fit and was thrown away")
             _refused(answer, file, part.with_suffix(""))
             mode = "ab" if answer.status_code == 206 else "wb"  # a server that cannot resume sends all of it
             have = have if mode == "ab" else 0
