@@ -56,7 +56,7 @@ class CleanMesh(io.ComfyNode):
             ],
             outputs=[
                 io.Mesh.Output(
-                    display_name="mesh", tooltip="Cleaned geometry, smooth normals; UVs and texture are gone."
+                    display_name="mesh", tooltip="Cleaned geometry; UVs and texture stay on what was only repaired."
                 ),
                 APPEARANCE.Output(display_name="appearance", tooltip=_LOOK_TIP),
                 io.String.Output(
