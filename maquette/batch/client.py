@@ -158,11 +158,11 @@ class Server:
                     facts = self._stream(response, out)
                 check_file(part, file.filename)
                 part.replace(target)
-            except BaseException:
+            except BaseException:  # Ctrl-C too: no half file stays; raised again
                 part.unlink(missing_ok=True)
                 raise
-        except BaseException:
-            response.close()  # half an answer may be left in it: not to be used again
+        except BaseException:  # whatever broke it off, half an answer may be left in it: not to be used again
+            response.close()
             raise
         response.release_conn()
         return facts

@@ -230,7 +230,7 @@ class Job:
                 self.plan.gate(folder)
             write_marker(folder, item, row.key, facts)
             target, replaced = put_in_place(folder, self.plan.output / item.name)
-        except BaseException:
+        except BaseException:  # Ctrl-C and Stopped too: a folder that is not whole goes; raised again
             shutil.rmtree(folder, ignore_errors=True)
             raise
         if replaced:

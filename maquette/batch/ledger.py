@@ -221,7 +221,7 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
+            except BaseException:  # Ctrl-C too must not leave the transaction open; raised again
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
