@@ -85,20 +85,18 @@ def _tree(places: Indices, part: Indices, parts: Indices, main: int) -> list[tup
     from scipy.spatial import cKDTree
 
     scaled, made = places * [ACROSS, ACROSS, 1.0], []
-    best: dict[int, tuple[float, int, int]] = {}
-    waiting = {int(k): np.flatnonzero(part == k) for k in parts}
-    fresh = waiting.pop(main)
-    while waiting:
-        tree = cKDTree(scaled[fresh])
-        for k, own in waiting.items():
-            far, at = tree.query(scaled[own])
-            i = int(np.argmin(far))
-            found = (float(far[i]), int(own[i]), int(fresh[at[i]]))
-            best[k] = min(best.get(k, found), found)
-        nearest = min(waiting, key=lambda k: best[k])
-        fresh = waiting.pop(nearest)
-        _, i, j = best[nearest]
-        made.append((nearest, int(part[j]), (places[i], places[j])))
+    fresh = np.flatnonzero(part == main)
+    waiting = np.flatnonzero(np.isin(part, parts) & (part != main))
+    least, nearest = np.full(len(waiting), np.inf), np.zeros(len(waiting), np.int64)
+    while len(waiting):
+        far, at = cKDTree(scaled[fresh]).query(scaled[waiting], distance_upper_bound=float(least.max()))
+        closer = far < least
+        least[closer], nearest[closer] = far[closer], fresh[at[closer]]
+        i = int(np.argmin(least))
+        made.append((int(part[waiting[i]]), int(part[nearest[i]]), (places[waiting[i]], places[nearest[i]])))
+        now = part[waiting] == part[waiting[i]]
+        fresh = waiting[now]
+        waiting, least, nearest = waiting[~now], least[~now], nearest[~now]
     return made
 
 

@@ -84,22 +84,22 @@ def _neighbours(index: Labels) -> Labels:
 
 def _necks(index: Labels, region: npt.NDArray[np.integer]) -> Labels:
     """[E, 2] the nearest pixels of every two pieces of one region that lie within ``NECK`` of each other."""
-    from scipy.ndimage import label
+    from scipy.ndimage import binary_erosion, label
     from scipy.spatial import cKDTree
 
     pieces, count = label(index >= 0)
-    places = [np.argwhere(pieces == k) for k in range(1, count + 1)]
-    pairs = []
-    for k, own in enumerate(places):
-        tree = cKDTree(own)
-        for other in places[:k]:
-            if region[tuple(own[0])] != region[tuple(other[0])]:
-                continue
-            far, at = tree.query(other, distance_upper_bound=NECK)
-            j = int(np.argmin(far))
-            if np.isfinite(far[j]):
-                pairs.append((index[tuple(other[j])], index[tuple(own[at[j]])]))
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    if count < 2:
+        return np.zeros((0, 2), np.int64)
+    rim = np.argwhere((pieces > 0) & ~binary_erosion(pieces > 0))
+    pairs = cKDTree(rim).query_pairs(NECK, output_type="ndarray")
+    here, there = rim[pairs[:, 0]].T, rim[pairs[:, 1]].T
+    own, other = pieces[tuple(here)], pieces[tuple(there)]
+    good = (own != other) & (region[tuple(here)] == region[tuple(there)])
+    far = np.hypot(*(here - there))[good]
+    which = (np.minimum(own, other) * (count + 1) + np.maximum(own, other))[good]
+    order = np.lexsort((far, which))
+    order = order[np.unique(which[order], return_index=True)[1]]  # the nearest of each two pieces
+    return np.stack([index[tuple(end[:, good][:, order])] for end in (here, there)], axis=1)
 
 
 def _gap(a: FloatArray, b: FloatArray, pairs: Labels) -> FloatArray:
