@@ -42,10 +42,10 @@ def rasterize(
 
     corner: the window's left and top in pixels. perspective: z is the depth of a pinhole camera, so 1/z is interpolated
     and faces that reach z <= 0 are left out. conservative: a pixel whose centre no face covers takes the nearest face
-    that overlaps its square, with the weights at its centre cut to the triangle. block: how much the twin expands at
-    once. Returns face [rows, columns] int64 (-1 = nothing), the weights of its corners [rows, columns, 3] and the depth
-    [rows, columns] (inf = nothing), float32, where ``vertices`` lies. ValueError for NaN, for coordinates beyond 65,536
-    pixels and for faces that name no vertex.
+    that overlaps its square, with the weights of the triangle's point nearest to the centre. block: how much the twin
+    expands at once. Returns face [rows, columns] int64 (-1 = nothing), the weights of its corners [rows, columns, 3]
+    and the depth [rows, columns] (inf = nothing), float32, where ``vertices`` lies. ValueError for NaN, for coordinates
+    beyond 65,536 pixels and for faces that name no vertex.
     """
     faces = _checked(vertices, faces)
     points, depth = _snap(vertices[:, :2], corner), vertices[:, 2].to(torch.float32).contiguous()

@@ -55,7 +55,7 @@ def rasterize(scene: Scene, conservative: bool) -> tuple[Tensor, Tensor, Tensor]
     """The nearest face of every pixel: face [H, W] int64 (-1 = nothing), weights [H, W, 3] and depth [H, W] float32.
 
     conservative: pixels whose centre no face covers take the nearest face that touches their square, with the weights
-    at the centre cut to the triangle.
+    of the point of the triangle that is nearest to the centre.
     """
     pixels = scene.rows * scene.columns
     keys = torch.full((pixels,), _NOTHING, dtype=torch.int64, device=scene.points.device)
@@ -190,15 +190,36 @@ def _weights(scene: Scene, face: Tensor, pixel: Tensor, touching: bool) -> Tenso
     """[N, 3] float32 linear weights of the corners at pixel centres, from the exact edge functions."""
     x = pixel % scene.columns * STEPS + STEPS // 2
     y = torch.div(pixel, scene.columns, rounding_mode="floor") * STEPS + STEPS // 2
+    if touching:
+        return _nearest_weights(scene, face, x, y)
     edge = scene.edges.index_select(1, face)
     first, second = edge[0] * x + edge[1] * y + edge[2], edge[3] * x + edge[4] * y + edge[5]
     area = edge[6].to(torch.float32)
-    weights = [part.to(torch.float32) / area for part in (first, second, edge[6] - first - second)]
-    if touching:
-        weights = [weight.clamp(min=0) for weight in weights]
-        total = weights[0] + weights[1] + weights[2]
-        weights = [weight / total for weight in weights]
-    return torch.stack(weights, dim=1)
+    return torch.stack([part.to(torch.float32) / area for part in (first, second, edge[6] - first - second)], dim=1)
+
+
+def _nearest_weights(scene: Scene, face: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """[N, 3] float32 weights of the point of a face that is nearest to a centre outside it; it lies on an edge.
+
+    Weights of the centre itself would be huge where the face is a sliver, and cut to the face they would name its tip.
+    """
+    corners, point = scene.points[scene.faces[face]], torch.stack([x, y], dim=1)
+    out = torch.zeros((len(face), 3), dtype=torch.float32, device=face.device)
+    least = torch.full((len(face),), torch.inf, device=face.device)
+    for k in range(3):
+        edge, seen = corners[:, (k + 1) % 3] - corners[:, k], point - corners[:, k]
+        along, length = (seen * edge).sum(dim=1), (edge * edge).sum(dim=1)
+        across, beyond = _cross(edge, seen).to(torch.float32), seen - edge
+        share = (along.to(torch.float32) / length.to(torch.float32)).masked_fill(along <= 0, 0.0)
+        share = share.masked_fill(along >= length, 1.0)
+        away = across * across / length.to(torch.float32)
+        away = torch.where(along <= 0, (seen * seen).sum(dim=1).to(torch.float32), away)
+        away = torch.where(along >= length, (beyond * beyond).sum(dim=1).to(torch.float32), away)
+        nearer = away < least
+        weights = torch.zeros_like(out)
+        weights[:, k], weights[:, (k + 1) % 3] = 1.0 - share, share
+        out, least = torch.where(nearer[:, None], weights, out), torch.where(nearer, away, least)
+    return out
 
 
 def _depth(weights: Tensor, z: Tensor, perspective: bool) -> tuple[Tensor, Tensor]:

@@ -55,8 +55,9 @@ def rasterize(
 
     perspective: z is the depth of a pinhole camera, so interpolate 1/z (faces that reach z <= 0 are left out: move the
     camera back); else weights and depth are linear on the screen. conservative: pixels whose centre is free take the
-    nearest face that overlaps their square. window: (left, top, width, height) of the part of the picture to draw.
-    Everything is computed where ``vertices`` lies. BadInputError for NaN and for coordinates beyond 65,536.
+    nearest face that overlaps their square, at its point nearest to the centre. window: (left, top, width, height) of
+    the part of the picture to draw. Everything is computed where ``vertices`` lies. BadInputError for NaN and for
+    coordinates beyond 65,536.
     """
     left, top, columns, rows = window or (0, 0, width, height)
     try:

@@ -134,6 +134,46 @@ def test_a_sliver_between_the_centres_is_found_only_conservatively():
     assert touched[0].all() and not touched[1:].any()
 
 
+@pytest.fixture(params=["as it is", "twin"])
+def either(request, monkeypatch):
+    """The wrapper with what is compiled here (if anything), and with the twin."""
+    if request.param == "twin":
+        monkeypatch.setattr(family, "NATIVE", False)
+    return family
+
+
+@pytest.mark.parametrize("thickness", [1e-3, 0.05, 0.4])
+@pytest.mark.parametrize("turned", [False, True])
+def test_along_a_sliver_the_weights_move_with_the_pixel(either, thickness, turned):
+    """Every texel of a hair between the centres takes the place beside its own centre, not the tip of the hair."""
+    flat = torch.tensor([[0.0, 3.05, 1.0], [16.0, 3.05, 1.0], [16.0, 3.05 + thickness, 1.0]])
+    flat = flat[:, [1, 0, 2]] if turned else flat
+    face, bary, _ = either.rasterize(flat, torch.tensor([[0, 1, 2]]), 16, 16, conservative=True)
+    rows, columns = (face >= 0).nonzero(as_tuple=True)
+    found = bary[rows, columns] @ flat[:, :2]
+    centre = torch.stack([columns, rows], dim=1) + 0.5
+    along = 1 if turned else 0
+    assert len(rows) == 16
+    torch.testing.assert_close(found[:, along], centre[:, along], atol=0.02, rtol=0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(-8, 56), st.integers(-8, 56)), min_size=3, max_size=3, unique=True))
+def test_conservative_weights_are_those_of_the_nearest_point(corners):
+    """Against all three edges in double precision; the weights lie in the triangle."""
+    flat = np.array(corners) / 4
+    vertices = torch.tensor(np.column_stack([flat, np.ones(3)]))
+    exact = family.rasterize(vertices, torch.tensor([[0, 1, 2]]), 12, 12)[0] >= 0
+    face, bary, _ = family.rasterize(vertices, torch.tensor([[0, 1, 2]]), 12, 12, conservative=True)
+    for row, column in ((face >= 0) & ~exact).nonzero().tolist():
+        centre, weights = np.array([column + 0.5, row + 0.5]), bary[row, column].double().numpy()
+        assert (weights >= 0).all() and abs(weights.sum() - 1) < 1e-6
+        ends = [(flat[k], flat[(k + 1) % 3] - flat[k]) for k in range(3)]
+        feet = [a + d * np.clip((centre - a) @ d / (d @ d), 0, 1) for a, d in ends]
+        least = min(np.linalg.norm(centre - foot) for foot in feet)
+        assert abs(np.linalg.norm(centre - weights @ flat) - least) < 1e-4
+
+
 def test_faces_without_area_are_never_drawn():
     """Points, needles and repeated corners, also conservatively."""
     vertices = torch.tensor([[1.0, 1, 0], [5, 5, 0], [3, 3, 0], [1, 1, 0]])

@@ -69,7 +69,7 @@ struct Picture {
   float* depth;
 };
 
-// Draws one face into the rows [top, bottom]; visit(pixel, parts) decides and writes.
+// Draws one face into the rows [top, bottom]; visit(row, column, parts) decides and writes.
 template <typename Visit>
 void draw(const Scene& s, const Face& f, int64_t top, int64_t bottom, bool touching, const Visit& visit) {
   const Range reach = rows_of(f, s.columns, s.rows, touching);
@@ -78,7 +78,7 @@ void draw(const Scene& s, const Face& f, int64_t top, int64_t bottom, bool touch
     if (columns.first > columns.last) continue;
     Parts p = parts(f, columns.first, row);
     for (int64_t column = columns.first; column <= columns.last; ++column) {
-      visit(row * s.columns + column, p.at);
+      visit(row, column, p.at);
       for (int k = 0; k < 3; ++k) p.at[k] += p.step[k];
     }
   }
@@ -112,11 +112,11 @@ class Band {
       const Face f = load(s_.points, corners);
       const float z[3] = {s_.depth[corners[0]], s_.depth[corners[1]], s_.depth[corners[2]]};
       const float area = static_cast<float>(f.area);
-      draw(s_, f, top_, bottom_, touching, [&](int64_t pixel, const int64_t at[3]) {
-        const int64_t local = pixel - top_ * s_.columns;
+      draw(s_, f, top_, bottom_, touching, [&](int64_t row, int64_t column, const int64_t at[3]) {
+        const int64_t pixel = row * s_.columns + column, local = pixel - top_ * s_.columns;
         if (touching && covered_[local]) return;
         if (s_.flat && out_.face[pixel] >= 0) return;  // faces come in order: the lowest index was first
-        const Sample here = sample(at, area, z, s_.perspective, touching);
+        const Sample here = deep(touching ? nearest(f, column, row) : within(at, area), z, s_.perspective);
         if (!s_.flat) {
           const int64_t mine = key(here.depth, face);
           if (mine >= keys_[local]) return;
@@ -178,7 +178,7 @@ at::Tensor uv_count(const at::Tensor& points, const at::Tensor& faces, int64_t c
       std::fill_n(out + top * columns, (bottom - top + 1) * columns, 0);
       for (int64_t e = bands.starts[b]; e < bands.starts[b + 1]; ++e) {
         draw(s, load(s.points, s.faces + 3 * bands.entries[e]), top, bottom, false,
-             [&](int64_t pixel, const int64_t*) { ++out[pixel]; });
+             [&](int64_t row, int64_t column, const int64_t*) { ++out[row * columns + column]; });
       }
     }
   });

@@ -86,7 +86,11 @@ __global__ void draw(Scene s, const int64_t* ends, int64_t total, const int64_t*
   for (int64_t column = item.columns.first; column <= item.columns.last; ++column) {
     const int64_t pixel = item.row * s.columns + column;
     if (!touching || covered[pixel] == kNothing) {
-      const int64_t mine = s.flat ? item.face : key(sample(p.at, area, z, s.perspective, touching).depth, item.face);
+      int64_t mine = item.face;
+      if (!s.flat) {
+        const Sample here = touching ? nearest(item.shape, column, item.row) : within(p.at, area);
+        mine = key(deep(here, z, s.perspective).depth, item.face);
+      }
       atomicMin(reinterpret_cast<long long*>(keys + pixel), static_cast<long long>(mine));
     }
     for (int k = 0; k < 3; ++k) p.at[k] += p.step[k];
@@ -116,8 +120,10 @@ __global__ void resolve(Scene s, const int64_t* keys, const int64_t* rim, int64_
   const Face shape = load(s.points, s.faces + 3 * which);
   float z[3];
   depths(s, which, z);
-  const Parts p = parts(shape, pixel % s.columns, pixel / s.columns);
-  const Sample here = sample(p.at, static_cast<float>(shape.area), z, s.perspective, touching);
+  const int64_t row = pixel / s.columns, column = pixel - row * s.columns;
+  const Sample weights = touching ? nearest(shape, column, row)
+                                  : within(parts(shape, column, row).at, static_cast<float>(shape.area));
+  const Sample here = deep(weights, z, s.perspective);
   face[pixel] = which;
   depth[pixel] = here.depth;
   for (int k = 0; k < 3; ++k) bary[3 * pixel + k] = here.bary[k];

@@ -136,14 +136,45 @@ struct Sample {
   float depth;
 };
 
-MAQUETTE_BOTH Sample sample(const int64_t at[3], float area, const float z[3], bool perspective, bool touching) {
+// Weights at a pixel centre within the face, from its edge functions.
+MAQUETTE_BOTH Sample within(const int64_t at[3], float area) {
   Sample s;
   for (int k = 0; k < 3; ++k) s.bary[k] = static_cast<float>(at[k]) / area;
-  if (touching) {
-    for (int k = 0; k < 3; ++k) s.bary[k] = s.bary[k] < 0.0f ? 0.0f : s.bary[k];
-    const float total = plus(plus(s.bary[0], s.bary[1]), s.bary[2]);
-    for (int k = 0; k < 3; ++k) s.bary[k] = s.bary[k] / total;
+  return s;
+}
+
+// Weights of the point of the face that is nearest to a pixel centre outside it; it lies on an edge. Weights of the centre
+// itself would be huge where the face is a sliver, and cut to the face they would name its tip.
+MAQUETTE_BOTH Sample nearest(const Face& f, int64_t column, int64_t row) {
+  const int64_t x = column * kSteps + kHalf, y = row * kSteps + kHalf;
+  Sample s = {{0.0f, 0.0f, 0.0f}, 0.0f};
+  float least = 0.0f;
+  for (int k = 0; k < 3; ++k) {
+    const int next = k == 2 ? 0 : k + 1;
+    const int64_t dx = f.x[next] - f.x[k], dy = f.y[next] - f.y[k], px = x - f.x[k], py = y - f.y[k];
+    const int64_t along = px * dx + py * dy, length = dx * dx + dy * dy;
+    float share = 0.0f, away;
+    if (along <= 0) {
+      away = static_cast<float>(px * px + py * py);
+    } else if (along >= length) {
+      share = 1.0f;
+      away = static_cast<float>((px - dx) * (px - dx) + (py - dy) * (py - dy));
+    } else {
+      share = static_cast<float>(along) / static_cast<float>(length);
+      const float across = static_cast<float>(dx * py - dy * px);
+      away = times(across, across) / static_cast<float>(length);
+    }
+    if (k > 0 && !(away < least)) continue;
+    least = away;
+    s.bary[0] = s.bary[1] = s.bary[2] = 0.0f;
+    s.bary[k] = 1.0f - share;
+    s.bary[next] = share;
   }
+  return s;
+}
+
+// The depth, and with perspective the weights that belong to it.
+MAQUETTE_BOTH Sample deep(Sample s, const float z[3], bool perspective) {
   if (perspective) {
     for (int k = 0; k < 3; ++k) s.bary[k] = s.bary[k] / z[k];
     const float total = plus(plus(s.bary[0], s.bary[1]), s.bary[2]);
