@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,14 +150,17 @@ def build(family: str, *, cuda: bool | None = None) -> Built:
 
 def _compile(family: str, work: Path, cuda: bool) -> Path:
     source = ROOT / family / "csrc"
-    objects = []
+    commands: dict[Path, list[str]] = {}
     for path in sorted(source.glob("*.cpp")):
-        objects.append(work / f"{path.stem}.o")
-        _run([*_cxx(), *_cxx_flags(), "-c", str(path), *_output(objects[-1])])
-    if cuda:
-        for path in sorted(source.glob("*.cu")):
-            objects.append(work / f"{path.stem}_cu.o")
-            _run([*_nvcc(), "-c", str(path), "-o", str(objects[-1])])
+        made = work / f"{path.stem}.o"
+        commands[made] = [*_cxx(), *_cxx_flags(), "-c", str(path), *_output(made)]
+    for path in sorted(source.glob("*.cu")) if cuda else []:
+        made = work / f"{path.stem}_cu.o"
+        commands[made] = [*_nvcc(), "-c", str(path), "-o", str(made)]
+    # torch's headers take half a minute a source and a gigabyte: more than four at once would swap on small machines
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        list(pool.map(_run, commands.values()))
+    objects = list(commands)
     library = work / ("library.pyd" if os.name == "nt" else "library.so")
     _run([*_cxx(), *_link(objects, library, cuda)])
     if not library.exists() or library.stat().st_size == 0:

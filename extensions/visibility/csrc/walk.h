@@ -18,7 +18,7 @@
 namespace maquette {
 
 constexpr int kFan = 4;         // children of a node, triangles of a leaf (tree.py: FAN, LEAF)
-constexpr int kLevels = 24;     // 4^24 leaves are more than there will ever be
+constexpr int kLevels = 16;     // 4^16 leaves: a node's number fits into 32 bits
 constexpr int kStack = 3 * kLevels + kFan;
 constexpr float kTiny = 1e-18f;
 constexpr float kLoose = 1.0f + 1e-6f;
@@ -138,8 +138,9 @@ MAQUETTE_BOTH bool strikes(const float* leaf, const Ray& r) {
   for (int t = 0; t < kFan; ++t) {  // never a place without a triangle, which is NaN
     inside |= (((u[t] >= 0) & (v[t] >= 0) & (w[t] >= 0)) | ((u[t] <= 0) & (v[t] <= 0) & (w[t] <= 0))) << t;
   }
+  if (inside == 0) return false;
   bool any = false;
-  for (int t = 0; inside >> t != 0; ++t) {
+  for (int t = 0; t < kFan; ++t) {  // to a fixed bound: else a GPU keeps the arrays in memory
     const double area = plus(plus(u[t], v[t]), w[t]);
     if (!(inside >> t & 1) || area == 0) continue;
     const double depth = plus(plus(times(u[t], times(z[0][t], r.shear[2])), times(v[t], times(z[1][t], r.shear[2]))),
@@ -150,9 +151,10 @@ MAQUETTE_BOTH bool strikes(const float* leaf, const Ray& r) {
   return any;
 }
 
+// Small, for every thread of a GPU has a stack of them.
 struct Visit {
-  int64_t node;
-  int level;
+  uint32_t node;
+  int32_t level;
 };
 
 // last: the leaf that was struck before, tried first: neighbouring rays are often stopped by the same wall.
@@ -165,8 +167,9 @@ MAQUETTE_BOTH bool blocked(const Tree& tree, const Ray& r, int64_t& last) {
   while (size > 0) {
     const Visit here = stack[--size];
     if (here.level == tree.levels) {
-      if (here.node != last && strikes(tree.leaves + 9 * kFan * here.node, r)) {
-        last = here.node;
+      const int64_t leaf = here.node;
+      if (leaf != last && strikes(tree.leaves + 9 * kFan * leaf, r)) {
+        last = leaf;
         return true;
       }
       continue;
