@@ -62,20 +62,21 @@ def run(stage: str, name: str) -> tuple[int, float, float] | str:
     from maquette.image import read_picture
 
     try:
-        weights, work = WORK[stage, name](read_picture(PICTURE))
+        model, work = WORK[stage, name](read_picture(PICTURE))
         work()
     except ImportError as error:
         return f"not measured: {error}"
     cpu, wall = time.process_time(), time.perf_counter()
     work()
-    return weights, time.process_time() - cpu, time.perf_counter() - wall
+    return _count(model), time.process_time() - cpu, time.perf_counter() - wall
 
 
-Work = tuple[int, Callable[[], Any]]
+Work = tuple[Any, Callable[[], Any]]
+"""The network (None: a method without weights) and a call that runs it, on whatever device it lies by then."""
 
 
 def _count(model: Any) -> int:
-    return sum(p.numel() for p in model.parameters())
+    return sum(p.numel() for p in model.parameters()) if model is not None else 0
 
 
 def _plain(stage: str, name: str) -> Callable[[Any], Work]:
@@ -86,14 +87,14 @@ def _plain(stage: str, name: str) -> Callable[[Any], Work]:
         if stage == "segment":
             if package.unavailable(name):
                 raise ImportError(package.unavailable(name))
-            return 0, lambda: package.segment(picture, name)
+            return None, lambda: package.segment(picture, name)
         if stage == "detect":
-            return 0, lambda: package.detect(picture, "duck", name)
+            return None, lambda: package.detect(picture, "duck", name)
         from maquette.data import View
         from maquette.segment import segment
 
         view = View(picture.rgb, segment(picture, "walker").mask, name="duck")
-        return 0, lambda: package.estimate(view, name)
+        return None, lambda: package.estimate(view, name)
 
     return prepare
 
@@ -113,7 +114,7 @@ def _depth(hidden: int, layers: int, heads: int, taps: list[int], neck: list[int
             backbone_config=backbone, reassemble_hidden_size=hidden, neck_hidden_sizes=neck, fusion_hidden_size=fusion
         )
         model = transformers.DepthAnythingForDepthEstimation(config).eval()
-        return _count(model), lambda: answer(model, picture.rgb, silent())
+        return model, lambda: answer(model, picture.rgb, silent())
 
     return prepare
 
@@ -134,7 +135,7 @@ def _sam(hidden: int, blocks: list[int], heads: int, everywhere: list[int], wind
         vision = transformers.Sam2VisionConfig(backbone_config=backbone, backbone_channel_list=dims[::-1])
         model = transformers.Sam2Model(transformers.Sam2Config(vision_config=vision)).eval()
         given = guessed(picture)
-        return _count(model), lambda: cut_out(model, picture.rgb, given, None, silent())
+        return model, lambda: cut_out(model, picture.rgb, given, None, silent())
 
     return prepare
 
@@ -152,7 +153,7 @@ def _dino(picture: Any) -> Work:
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "offset_mapping": offsets}
 
     model = transformers.GroundingDinoForObjectDetection(transformers.GroundingDinoConfig()).eval()
-    return _count(model), lambda: look(model, tokens, picture.rgb, ("duck",))
+    return model, lambda: look(model, tokens, picture.rgb, ("duck",))
 
 
 def _qwen(picture: Any) -> Work:
@@ -181,7 +182,7 @@ def _qwen(picture: Any) -> Work:
     _qwen3_vl.LONGEST_ANSWER = TOKENS
     model = _qwen3_vl.Model(network, _Words(config.image_token_id), images)
     question = _qwen3_vl.QUESTION.format(words="duck")
-    return _count(network), lambda: _qwen3_vl.ask(model, picture.rgb, question, silent())
+    return network, lambda: _qwen3_vl.ask(model, picture.rgb, question, silent())
 
 
 class _Words:

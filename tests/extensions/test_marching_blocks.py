@@ -92,6 +92,9 @@ def test_cuda_equals_cpu():
         there = family.marching_cubes_blocks(parts.cuda(), place.cuda(), 0.1, shape=values.shape)
         assert torch.equal(here[1], there[1].cpu())
         torch.testing.assert_close(here[0], there[0].cpu(), atol=1e-5, rtol=0)
+    none = torch.zeros(0, 8, 8, 8, device="cuda"), torch.zeros(0, 3, dtype=torch.int64, device="cuda")
+    quiet = torch.ones(2, 8, 8, 8, device="cuda"), torch.tensor([[0, 0, 0], [4, 0, 1]], device="cuda")
+    assert all(len(part) == 0 for given in (none, quiet) for part in family.marching_cubes_blocks(*given))
 
 
 @pytest.fixture(params=["as it is", "twin"])

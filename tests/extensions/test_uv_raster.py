@@ -68,10 +68,41 @@ def test_cuda_equals_cpu():
     """On a GPU the wrapper (kernel or twin) gives the CPU's bits."""
     for seed in range(20):
         vertices, faces, columns, rows = scene(seed)
-        for conservative in (False, True):
-            here = family.rasterize(vertices, faces, columns, rows, conservative=conservative)
-            there = family.rasterize(vertices.cuda(), faces.cuda(), columns, rows, conservative=conservative)
-            assert all(torch.equal(one, two.cpu()) for one, two in zip(here, there, strict=True))
+        for options in [{"perspective": p, "conservative": c} for p in (False, True) for c in (False, True)]:
+            here = family.rasterize(vertices, faces, columns, rows, **options)
+            there = family.rasterize(vertices.cuda(), faces.cuda(), columns, rows, **options)
+            for name, one, two in zip(("face", "bary", "depth"), here, there, strict=True):
+                assert torch.equal(one, two.cpu()), (seed, options, name)
+        counted = family.count(vertices[:, :2].cuda(), faces.cuda(), columns, rows)
+        assert torch.equal(family.count(vertices[:, :2], faces, columns, rows), counted.cpu())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_follows_the_stream_of_the_caller():
+    """On a stream of its own, behind work that is not done yet, the picture is that of what was written last."""
+    vertices, faces, columns, rows = scene(1)
+    wanted = family.rasterize(vertices, faces, columns, rows)
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        late = torch.zeros_like(vertices, device="cuda")
+        for _ in range(20):
+            torch.rand(2000, 2000, device="cuda") @ torch.rand(2000, 2000, device="cuda")
+        late.copy_(vertices)
+        found = family.rasterize(late, faces.cuda(), columns, rows)
+    stream.synchronize()
+    assert all(torch.equal(one, two.cpu()) for one, two in zip(wanted, found, strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_with_nothing_to_draw():
+    """No face, no pixel: no launch of zero threads."""
+    points, none = torch.rand(3, 3, device="cuda"), torch.zeros(0, 3, dtype=torch.int64, device="cuda")
+    for conservative in (False, True):
+        assert (family.rasterize(points, none, 8, 8, conservative=conservative)[0] == -1).all()
+        assert family.rasterize(points, none, 0, 8, conservative=conservative)[0].shape == (8, 0)
+    assert not family.count(points[:, :2], none, 8, 8).any()
 
 
 def overlaps(triangle: list[tuple[Fraction, Fraction]], column: int, row: int) -> bool:

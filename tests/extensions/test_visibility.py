@@ -73,11 +73,15 @@ def test_compiled_here_equals_twin():
 def test_cuda_equals_cpu():
     """On a GPU the wrapper (kernel or twin) gives the CPU's verdicts."""
     for seed in range(14):
-        points, faces = soup(seed, [1, 300][seed % 2])
+        points, faces = soup(seed, [1, 300, 6000][seed % 3])
         origins, ways = rays(seed, points)
         here = family.blocked(family.build(points, faces), origins, ways)
-        there = family.blocked(family.build(points.cuda(), faces.cuda()), origins.cuda(), ways.cuda())
+        tree = family.build(points.cuda(), faces.cuda())
+        there = family.blocked(tree, origins.cuda(), ways.cuda())
         assert torch.equal(here, there.cpu())
+        here = family.blocked(family.build(points, faces), origins, ways, near=0.3, far=0.9)
+        assert torch.equal(here, family.blocked(tree, origins.cuda(), ways.cuda(), near=0.3, far=0.9).cpu())
+        assert family.blocked(tree, origins[:0].cuda(), ways[:0].cuda()).shape == (0,)
 
 
 @pytest.fixture(params=["as it is", "twin"])
