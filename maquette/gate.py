@@ -50,12 +50,14 @@ def gate(report: MeshReport | Mapping[str, Any], expression: str) -> None:
     Allowed: names of report fields, numbers, true and false, comparisons (also chained), and, or, not, + - * / // % and
     brackets. A field that is None (the genus of an open surface) makes a comparison fail rather than raise.
     """
-    fields = dict(report) if isinstance(report, Mapping) else report.as_dict()
-    fields = {name: value for name, value in fields.items() if isinstance(value, bool | int | float | type(None))}
+    given = dict(report) if isinstance(report, Mapping) else report.as_dict()
+    fields = {name: value for name, value in given.items() if isinstance(value, bool | int | float | type(None))}
     tree = _parsed(expression, fields)
     if not _value(tree, fields, expression):
         used = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in fields})
         got = ", ".join(f"{name} = {_shown(fields[name])}" for name in used)
+        if "certified" in used and given.get("reasons"):
+            got += ": " + "; ".join(map(str, given["reasons"]))
         raise GateError(f"the mesh does not pass the gate '{expression}' ({got or 'it names no field'})")
 
 

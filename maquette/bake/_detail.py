@@ -47,7 +47,7 @@ def bake_detail(
     progress = progress or silent()
     check_size(size)
     if mesh.checked().uvs is None:
-        raise BadMeshError("this mesh has no uvs to bake into; unwrap it first (bake.unwrap, node Unwrap)")
+        raise BadMeshError("this mesh has no uvs to bake into; unwrap it first (bake.unwrap, node Unwrap Mesh)")
     normal = _normal_map(mesh, detail, size, progress.part(0.0, 0.6)) if detail is not None else None
     occluded = _occlusion_map(mesh, size, device, progress.part(0.6, 1.0)) if occlusion else None
     base = np.broadcast_to(np.float32(1.0), (1, 1, 3)) if mesh.texture is None else mesh.texture.base_color

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..gate import check_form
 from ._meshes import WRITABLE
 from ._terminal import (
     checked_ending,
@@ -66,8 +65,6 @@ def run(options: argparse.Namespace) -> int:
     for path in (options.output, options.preview, options.report):
         if path is not None:
             checked_folder(path)
-    if options.gate.strip():
-        check_form(options.gate)
     from ..image import read_picture
     from ..pipeline import generate
 

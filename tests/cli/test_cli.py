@@ -114,7 +114,6 @@ def test_an_unwritable_folder_is_refused_before_the_work(tmp_path: Path) -> None
     [
         (["-o", "a.xyz"], "a.xyz"),
         (["-o", "a.glb", "--preview", "a.txt"], "a.txt"),
-        (["-o", "a.glb", "--gate", "1+"], "1+"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_work(

@@ -177,6 +177,7 @@ def test_keep_moves_nothing() -> None:
     mesh = torn(sphere(2), np.random.default_rng(0))
     done = finish(mesh, repair="keep")
     assert done.mesh is mesh and done.figures["distance_max"] == 0 and not done.report.certified
+    assert done.report.reasons[0] in str(done.refusal("certified")), "the gate says why"
 
 
 def brute_force(points: np.ndarray, taken: set[tuple[int, int]]) -> float:
