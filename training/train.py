@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -35,22 +36,28 @@ class Trainer:
         torch.manual_seed(arguments.seed)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
-        self.model = NanoNet().cuda().to(memory_format=torch.channels_last)
-        self.average = NanoNet().cuda().to(memory_format=torch.channels_last).requires_grad_(False)
+        self.device = torch.device(arguments.device)
+        self.model = NanoNet().to(self.device, memory_format=torch.channels_last)
+        self.average = NanoNet().to(self.device, memory_format=torch.channels_last).requires_grad_(False)
         self.optimizer = Optimizer(self.model, arguments.lr)
         self.steps, self.elapsed, self.warm_from = 0, 0.0, 0
         self.curve: list[dict[str, float]] = []
         state = Path(arguments.state)
         if state.exists():
-            self._resume(torch.load(state, weights_only=True, map_location="cuda"))
+            self._resume(torch.load(state, weights_only=True, map_location=self.device))
         elif arguments.init:
-            weights = load_pieces(Path(arguments.init))
-            self.model.load_state_dict(weights)
-            log = json.loads((Path(arguments.init) / "curve.json").read_text())
-            self.curve, self.steps, self.elapsed = log["curve"], log["steps"], log["elapsed"]
-            self.warm_from = self.steps
+            self._begin_from(Path(arguments.init))
         if not state.exists():
             self.average.load_state_dict(self.model.state_dict())
+
+    def _begin_from(self, folder: Path) -> None:
+        """The pieces of ``folder``; the clock goes on from its ``curve.json``, or starts anew where there is none (the
+        weights that ship with the pack)."""
+        self.model.load_state_dict(load_pieces(folder))
+        if (folder / "curve.json").exists():
+            log = json.loads((folder / "curve.json").read_text())
+            self.curve, self.steps, self.elapsed = log["curve"], log["steps"], log["elapsed"]
+        self.warm_from = self.steps
 
     def _resume(self, state: dict[str, object]) -> None:
         self.model.load_state_dict(state["model"])  # type: ignore[arg-type]
@@ -76,7 +83,7 @@ class Trainer:
         """The compiled forward pass with its losses."""
 
         def forward(picture: Tensor, depth: Tensor, solid: Tensor, valid: Tensor, back: Tensor, weight: Tensor):
-            with torch.autocast("cuda", torch.bfloat16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 raw = self.model(picture)
             terms = losses(columns(raw, valid), depth, solid, valid, back, weight)
             return sum(terms.values()), torch.stack(list(terms.values())).detach()
@@ -84,30 +91,33 @@ class Trainer:
         return torch.compile(forward) if self.a.compile else forward
 
     @torch.no_grad()
-    def ahead(self, side: torch.cuda.Stream, renderer: Renderer, pool: Pool, g: torch.Generator) -> tuple[Tensor, ...]:
-        """The next batch, made on another stream while the network trains."""
-        with torch.cuda.stream(side):
+    def ahead(
+        self, side: torch.cuda.Stream | None, renderer: Renderer, pool: Pool, g: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """The next batch, made on another stream while the network trains (on a CPU there is none)."""
+        with torch.cuda.stream(side) if side else nullcontext():
             b: Batch = make_batch(renderer, *pool.draw(self.a.batch, g), g)
             picture = b.picture.contiguous(memory_format=torch.channels_last)
         return picture, b.depth, b.solid, b.valid, b.back, b.weight
 
     def run(self, renderer: Renderer, pool: Pool, began: float) -> None:
-        """Train until --minutes after ``began``."""
-        g = torch.Generator("cuda").manual_seed(self.a.seed + self.steps)
+        """Train until --minutes after ``began``, or for --steps."""
+        g = torch.Generator(self.device).manual_seed(self.a.seed + self.steps)
         forward, before = self.step_function(), self.elapsed
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream() if self.device.type == "cuda" else None
         coming: tuple[Tensor, ...] | None = self.ahead(side, renderer, pool, g)
         names = ["depth", "slope", "spread", "cross", "overlap", "back"]
-        sums, mark, started = torch.zeros(6, device="cuda"), time.time(), time.time()
+        sums, mark, started = torch.zeros(6, device=self.device), time.time(), time.time()
         first = self.steps
-        while time.time() - began < self.a.minutes * 60:
+        while time.time() - began < self.a.minutes * 60 and self.steps - first < self.a.steps:
             if self.steps == first + 3:
                 started = time.time()  # compiling does not count
             self.elapsed = before + time.time() - started
             inputs, coming = coming, None
-            torch.cuda.current_stream().wait_stream(side)
-            for x in inputs:
-                x.record_stream(torch.cuda.current_stream())
+            if side:
+                torch.cuda.current_stream().wait_stream(side)
+                for x in inputs:
+                    x.record_stream(torch.cuda.current_stream())
             coming = self.ahead(side, renderer, pool, g)
             loss, terms = forward(*inputs)
             loss.backward()
@@ -184,10 +194,26 @@ def check_twin(renderer: Renderer) -> None:
     print(f"kernel against CPU build: 99.9 % of the distances within {worst:.2e}", flush=True)
 
 
-def main() -> None:
+def evaluate(arguments: argparse.Namespace, model: NanoNet, renderer: Renderer) -> dict[str, dict[str, float]]:
+    """``report`` of the trained weights, printed beside that of the weights it began from (``--init``)."""
+    rows = report(model, renderer, arguments.each)
+    first: dict[str, dict[str, float]] = {}
+    if arguments.init:
+        begun = NanoNet().to(renderer.device)
+        begun.load_state_dict(load_pieces(Path(arguments.init)))
+        first = report(begun, renderer, arguments.each)
+    for family, row in rows.items():
+        print(f"{family:12s} " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
+        if first:
+            print(f"{'  before':12s} " + " ".join(f"{k} {v:.3f}" for k, v in first[family].items()), flush=True)
+    return rows
+
+
+def main(given: list[str] | None = None) -> None:
     """Parse, train, validate, save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=9.0, help="of this call, start included")
+    parser.add_argument("--steps", type=int, default=1_000_000, help="of this call, at most")
     parser.add_argument("--total", type=float, default=30.0, help="minutes of training planned over all calls")
     parser.add_argument("--decay-from", type=float, default=0.5, help="share of --total after which the rate falls")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the weights' running average")
@@ -199,27 +225,25 @@ def main() -> None:
     parser.add_argument("--state", default="/tmp/nano_state.pt")
     parser.add_argument("--init", default="")
     parser.add_argument("--compile", type=int, default=1)
-    arguments = parser.parse_args()
+    parser.add_argument("--device", default="cuda", help="cpu: for trying the way at a tiny size")
+    parser.add_argument("--chunks", type=int, default=128, help="thousands of scenes held ready")
+    parser.add_argument("--workers", type=int, default=13, help="processes that make scenes")
+    parser.add_argument("--each", type=int, default=16, help="scenes a family in the evaluation at the end")
+    arguments = parser.parse_args(given)
     began = time.time()
-    pool = Pool(first_seed=arguments.call * 20_000_000, device="cuda")
-    renderer = Renderer("cuda")
+    pool = Pool(arguments.call * 20_000_000, arguments.chunks, arguments.workers, arguments.device)
+    renderer = Renderer(arguments.device)
     print(f"pool ready {time.time() - began:.1f} s, {pool.filled} scenes", flush=True)
     trainer = Trainer(arguments)
-    if trainer.steps == 0:
+    if trainer.steps == 0 and arguments.device == "cuda":
         check_twin(renderer)
         time_parts(renderer, pool, arguments.batch)
     trainer.run(renderer, pool, began)
     pool.close()
     trainer.save({})
-    validation = report(trainer.average, renderer)
-    for family, row in validation.items():
-        print(f"{family:12s} " + " ".join(f"{k} {v:.3f}" for k, v in row.items()))
-    trainer.save(validation)
-    print(
-        f"done after {time.time() - began:.0f} s, {trainer.steps} steps,"
-        f" {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB",
-        flush=True,
-    )
+    trainer.save(evaluate(arguments, trainer.average, renderer))
+    peak = torch.cuda.max_memory_allocated() / 2**30 if arguments.device == "cuda" else 0.0
+    print(f"done after {time.time() - began:.0f} s, {trainer.steps} steps, {peak:.1f} GiB", flush=True)
 
 
 if __name__ == "__main__":
