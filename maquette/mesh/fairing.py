@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..progress import Progress
 from .topology import Bools, Floats, Ints, cross, find_edges
 
 _FINE = 2.0**0.5
@@ -30,12 +31,13 @@ class Quilt:
     size: Floats
 
 
-def refined(quilt: Quilt) -> Quilt:
+def refined(quilt: Quilt, progress: Progress) -> Quilt:
     """Split triangles at their middle until they are as small as the rim's edges, flipping edges in between.
 
     Edges between rim vertices are never added: the surface outside may have them already.
     """
     for _ in range(16):
+        progress.check()
         corner, size = quilt.points[quilt.faces], quilt.size[quilt.faces]
         middle, wanted = corner.mean(axis=1), size.mean(axis=1)
         reach = _FINE * np.linalg.norm(corner - middle[:, None], axis=2)
@@ -54,14 +56,15 @@ def refined(quilt: Quilt) -> Quilt:
             np.concatenate([quilt.group, owner[split]]),
             np.concatenate([quilt.size, wanted[split]]),
         )
-        quilt = flipped(grown)
+        quilt = flipped(grown, progress)
     return quilt
 
 
-def flipped(quilt: Quilt) -> Quilt:
+def flipped(quilt: Quilt, progress: Progress) -> Quilt:
     """Flip inner edges whose opposite angles exceed a half turn, many at a time, until none does (Delaunay)."""
     points, faces = quilt.points, quilt.faces
     for _ in range(_PASSES):
+        progress.check()
         edges = find_edges(faces)
         one, two = edges.pairs().T
         flat = faces.reshape(-1)

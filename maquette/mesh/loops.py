@@ -16,6 +16,8 @@ from .topology import Bools, Floats, Ints, cross
 
 _EXACT = 160
 """Longest loop for the exact triangulation: its work grows with the cube."""
+_EARS = 1000
+"""Cancel is heard after so many ears."""
 _TOGETHER = 1 << 19
 """Triangles that are weighed at once."""
 
@@ -25,13 +27,13 @@ Loop = tuple[Floats, Ints]
 
 
 def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> list[list[Triangle] | None]:
-    """Per loop triangles [i, j, k] with i < j < k in rim order; None where every choice reuses an edge. Cancel ends it
-    between batches."""
+    """Per loop triangles [i, j, k] with i < j < k in rim order; None where every choice reuses an edge. Cancel is
+    heard all the time, also within one long loop."""
     progress = progress or silent()
     rings, made, done = [], [], 0
     for points, taken in loops:
         progress.check()
-        ring, ears = _shortened(points, taken)
+        ring, ears = _shortened(points, taken, progress)
         rings.append(np.array(ring, np.int64))
         made.append(ears)
     out: list[list[Triangle] | None] = [None] * len(loops)
@@ -45,7 +47,7 @@ def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> lis
             done += len(which)
             points = np.stack([loops[k][0][rings[k]] for k in which])
             barred = np.stack([_barred(loops[k][1], rings[k], len(loops[k][0])) for k in which])
-            for k, rest in zip(which, _least_area(points, barred), strict=True):
+            for k, rest in zip(which, _least_area(points, barred, progress), strict=True):
                 ring = rings[k]
                 if rest is not None:
                     out[k] = made[k] + [(int(ring[a]), int(ring[b]), int(ring[c])) for a, b, c in rest]
@@ -63,13 +65,14 @@ def _barred(taken: Ints, ring: Ints, count: int) -> Bools:
     return out
 
 
-def _least_area(points: Floats, barred: Bools) -> list[list[Triangle] | None]:
+def _least_area(points: Floats, barred: Bools, progress: Progress) -> list[list[Triangle] | None]:
     """The triangulations of closed loops [H, L, 3] with the least area. barred: [H, L, L]."""
     holes, count = points.shape[:2]
     cost = np.full((holes, count, count), np.inf)
     best = np.zeros((holes, count, count), np.int64)
     cost[:, np.arange(count - 1), np.arange(1, count)] = 0.0
     for gap in range(2, count):
+        progress.check()
         low = np.arange(count - gap)
         high = low + gap
         middle = low[:, None] + np.arange(1, gap)
@@ -100,7 +103,7 @@ def _unrolled(best: Ints, count: int) -> list[Triangle]:
     return triangles
 
 
-def _shortened(points: Floats, taken: Ints) -> tuple[list[int], list[Triangle]]:
+def _shortened(points: Floats, taken: Ints, progress: Progress) -> tuple[list[int], list[Triangle]]:
     """Cut the sharpest ears off a long loop. Returns the vertices that are left, in order, and the ears."""
     count = len(points)
     if count <= _EXACT:
@@ -118,6 +121,8 @@ def _shortened(points: Floats, taken: Ints) -> tuple[list[int], list[Triangle]]:
         p, n = before[i], after[i]
         if not alive[i] or stamp != version[i] or (min(p, n), max(p, n)) in barred:
             continue
+        if left % _EARS == 0:
+            progress.check()
         ears.append(_in_order(p, i, n))
         alive[i], after[p], before[n] = False, n, p
         left -= 1

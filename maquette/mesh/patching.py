@@ -54,8 +54,8 @@ def make_patches(holes: list[Hole], progress: Progress) -> list[Patch]:
     ]
     fine = [k for k, hole in enumerate(holes) if len(hole.points) >= _PLAIN]
     if fine:
-        progress.update(1, 2, "patches")
-        for k, piece in zip(fine, _faired([holes[k] for k in fine], [pieces[k] for k in fine]), strict=True):
+        some = _faired([holes[k] for k in fine], [pieces[k] for k in fine], progress.part(0.5, 1.0))
+        for k, piece in zip(fine, some, strict=True):
             pieces[k] = piece
     return [_with_blend(*piece, len(hole.points)) for piece, hole in zip(pieces, holes, strict=True)]
 
@@ -64,10 +64,12 @@ Piece = tuple[Floats, Ints]
 """Points (rim first, in order) and faces of one patch."""
 
 
-def _faired(holes: list[Hole], pieces: list[Piece]) -> list[Piece]:
-    """The patches refined and bent to follow the surface; wide flat cuts stay flat."""
+def _faired(holes: list[Hole], pieces: list[Piece], progress: Progress) -> list[Piece]:
+    """The patches refined and bent to follow the surface; wide flat cuts stay flat. Cancel is heard in every pass."""
+    progress.update(0, _AGAIN + 1, "patches")
     quilt, starts = _quilt(holes, pieces)
-    flat = smooth(refined(quilt))
+    flat = smooth(refined(quilt, progress))
+    progress.check()
     ring = _Ring(holes, starts)
     curved = ring.bend(flat)
     rise = np.zeros(len(holes))
@@ -77,8 +79,9 @@ def _faired(holes: list[Hole], pieces: list[Piece]) -> list[Piece]:
     points = np.where(bend[:, None], curved.points, flat.points)
     # Triangles laid out on the membrane are stretched where the patch rose: lay them out anew and bend again.
     quilt = Quilt(points, flat.faces, flat.rim | ~bend, flat.group, np.where(bend, flat.size, np.inf))
-    for _ in range(_AGAIN):
-        quilt = ring.bend(refined(flipped(quilt)))
+    for done in range(_AGAIN):
+        progress.update(done + 1, _AGAIN + 1, "patches")
+        quilt = ring.bend(refined(flipped(quilt, progress), progress))
     return [_cut_out(quilt, k) for k in range(len(holes))]
 
 

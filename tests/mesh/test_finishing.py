@@ -27,7 +27,7 @@ from mesh_shapes import (
 from maquette.data import Mesh
 from maquette.errors import BadInputError, Cancelled, GateError
 from maquette.gate import CLEAN_FIELDS, REPORT_FIELDS
-from maquette.mesh import certify, finish, simplify
+from maquette.mesh import certify, clean, finish, simplify
 from maquette.mesh.loops import triangulated
 from maquette.progress import Progress
 
@@ -230,6 +230,52 @@ def test_cancel_ends_the_filling_of_holes_between_batches() -> None:
     with pytest.raises(Cancelled):
         triangulated(loops, Progress(lambda share, _label: begun.append(share), check))
     assert begun == [0.0, 0.25]
+
+
+class Alarm:
+    """Counts how often Cancel is asked for, and answers the ``after``th time."""
+
+    def __init__(self, after: float = np.inf) -> None:
+        self.asked, self.after = 0, after
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.asked >= self.after:
+            raise Cancelled("stop")
+
+
+def test_cancel_ends_the_triangulation_of_a_single_long_loop() -> None:
+    """One batch of one loop: Cancel is heard while its ears are cut and while the rest is weighed."""
+    turn = np.linspace(0, 2 * np.pi, 3000, endpoint=False)
+    loop = [(np.stack([np.cos(turn), np.sin(turn), 0.1 * np.sin(9 * turn)], axis=1), np.zeros((0, 2), np.int64))]
+    steps: list[float] = []
+    whole = Alarm()
+    triangulated(loop, Progress(lambda share, _label: steps.append(share), whole))
+    assert len(steps) == 1 and whole.asked > 100
+    for after in (3, whole.asked - 20):  # of the ears, and of the rest
+        alarm = Alarm(after)
+        with pytest.raises(Cancelled):
+            triangulated(loop, Progress(check=alarm))
+        assert alarm.asked == after
+
+
+def test_cancel_ends_the_bending_of_a_single_patch() -> None:
+    """One large hole: Cancel is heard many times between one step of the progress and the next."""
+    holed = without_faces(sphere(5), sphere(5).vertices[sphere(5).faces].mean(axis=1)[:, 2] > 0.3)
+    asked: dict[str, int] = {}
+    label = ["start"]
+
+    def say(_share: float, step: str) -> None:
+        label[0] = f"{step} {len(asked)}"
+
+    def check() -> None:
+        asked[label[0]] = asked.get(label[0], 0) + 1
+
+    clean(holed, distance=False, progress=Progress(say, check))
+    assert max(count for step, count in asked.items() if step.startswith("patches")) > 5
+    alarm = Alarm(sum(asked.values()) - 12)
+    with pytest.raises(Cancelled):
+        clean(holed, distance=False, progress=Progress(check=alarm))
 
 
 @pytest.mark.slow
