@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .surface import Surface
-from .topology import Bools, Floats, Ints, face_crosses
+from .topology import Bools, Floats, Ints, face_crosses, touching
 
 _ROUNDS = 12
 _NEAR = 8
@@ -51,14 +51,18 @@ def unfolded(surface: Surface, original: Surface) -> tuple[Surface, int]:
     fixed[ends[surface.edges.count == 1]] = True
     points = surface.points.copy()
     best, left = points.copy(), len(surface.faces) + 1
+    turned = source.turned(points, surface.faces)
     for _ in range(_ROUNDS):
-        turned = source.turned(points, surface.faces)
         if int(turned.sum()) < left:
             best, left = points.copy(), int(turned.sum())
         moving = np.setdiff1d(surface.faces[turned], np.flatnonzero(fixed))
         if len(moving) == 0:
             break
         points[moving] = source.snapped((points[moving] + _middles(points, ends, moving)) / 2)
+        moved = np.zeros(len(points), bool)
+        moved[moving] = True
+        around = touching(surface.faces, moved)  # no other face can have turned
+        turned[around] = source.turned(points, surface.faces[around])
     return replace(surface, points=best), left
 
 
