@@ -8,7 +8,7 @@ import numpy as np
 
 from .bvh import nearest_distances
 from .surface import Surface
-from .topology import Bools, Floats, Ints
+from .topology import Bools, Floats, Ints, cross
 
 SAMPLES = 4000
 
@@ -16,7 +16,7 @@ SAMPLES = 4000
 def surface_samples(points: Floats, faces: Ints, count: int) -> tuple[Floats, Ints]:
     """``count`` points spread evenly over the area, and the face of each. Deterministic (R2 sequence, Roberts 2018)."""
     corner = points[faces]
-    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
+    area = np.linalg.norm(cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
     edge = np.cumsum(area)
     if len(faces) == 0 or edge[-1] <= 0:
         return np.zeros((0, 3)), np.zeros(0, np.int64)
@@ -52,14 +52,22 @@ def _near(surface: Surface, places: Floats) -> Ints:
     to ask when little has changed."""
     from scipy.spatial import cKDTree
 
-    distance, place = cKDTree(places).query(surface.points)
-    bound = np.full(len(places), np.inf)
-    np.minimum.at(bound, place, distance)
-    if not np.isfinite(bound).all():
-        return surface.faces
-    corner = surface.points[surface.faces]
-    longest = np.sqrt(((corner - corner[:, [1, 2, 0]]) ** 2).sum(axis=2).max(axis=1))
-    return surface.faces[distance[surface.faces].min(axis=1) <= bound.max() + longest]
+    # No place is farther from the surface than from some of its points.
+    bound = cKDTree(surface.points[surface.faces[::_THIN, 0]]).query(places)[0].max()
+    first, second, third = (surface.points[surface.faces[:, k]] for k in range(3))
+    longest = np.zeros(len(surface.faces))
+    for one, two in ((first, second), (second, third), (third, first)):
+        side = one - two
+        np.maximum(longest, np.einsum("fi,fi->f", side, side), out=longest)
+    longest = np.sqrt(longest)
+    # What is farther than that is not worth a search: the tree says infinity.
+    far = cKDTree(places).query(surface.points, distance_upper_bound=(bound + longest.max()) * (1 + 1e-9))[0]
+    one, two, three = (far[surface.faces[:, k]] for k in range(3))
+    return surface.faces[np.minimum(np.minimum(one, two), three) <= bound + longest]
+
+
+_THIN = 16
+"""Of so many faces one gives the first guess at how far away the surface is."""
 
 
 def _in_common(before: Surface, after: Surface, which: Ints) -> Bools:

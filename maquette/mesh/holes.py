@@ -11,7 +11,7 @@ from ..progress import Progress
 from .patching import Hole, Patch, make_patches
 from .splitting import paired_halves
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, face_crosses, volumes_and_areas
+from .topology import Bools, Floats, Ints, volumes_and_areas
 
 _SHEET = 5e-3
 """A part whose closed volume is below this share of (area / 4.84)^1.5 (the sphere has 1) is a sheet, not a body."""
@@ -40,9 +40,11 @@ def fill_holes(surface: Surface, progress: Progress) -> Filled:
     rims = _Rims(surface, loops)
     patches = make_patches([rims.hole(k) for k in range(len(loops))], progress)
     part = np.array([surface.parts[1][loop[0] // 3] for loop in loops], np.int64)
-    sheet = _sheets(_attached(surface, loops, patches), surface.parts, part, patches)
+    closed = _attached(surface, loops, patches)
+    sheet = _sheets(closed, surface.parts, part, patches)
     body = [k for k in range(len(loops)) if not sheet[part[k]]]
-    closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body])
+    if len(body) < len(loops):
+        closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body])
     labels = np.concatenate([surface.parts[1], np.repeat(part[body], [len(patches[k].faces) for k in body])])
     closed = closed.with_parts(surface.parts[0], labels)
     return Filled(closed, len(body), len(closed.faces) - len(surface.faces), int((sheet | flat).sum()))
@@ -106,7 +108,7 @@ def _loops(faces: Ints, halves: Ints) -> list[Ints]:
 def _flat_parts(surface: Surface) -> Bools:
     """[parts] those of one or two faces, or all in one plane: not worth a patch, they enclose nothing."""
     parts, labels = surface.parts
-    cross = face_crosses(surface.points, surface.faces)
+    cross = surface.crosses
     area = np.linalg.norm(cross, axis=1)
     total = np.stack([np.bincount(labels, cross[:, k], parts) for k in range(3)], axis=1)
     in_line = np.linalg.norm(total, axis=1) > (1 - 1e-9) * np.bincount(labels, area, parts)

@@ -72,15 +72,30 @@ class Surface:
         """The size that float32 rounding goes by (topology.magnitude)."""
         return magnitude(self.points)
 
+    @cached_property
+    def crosses(self) -> Floats:
+        """[F, 3] normals with the length of twice the area."""
+        return face_crosses(self.points, self.faces)
+
+    def _with(self, faces: Ints, rows: Ints, **derived: Any) -> Surface:
+        """Other faces on the same points: what only depends on these, and what is known of the faces, comes along."""
+        made = replace(self, faces=faces, rows=rows)
+        if "scale" in self.__dict__:
+            derived["scale"] = self.scale
+        made.__dict__.update(derived)
+        return made
+
     def with_parts(self, count: int, labels: Ints) -> Surface:
         """Itself, with ``parts`` known from the surface it was made of."""
-        made = replace(self)
-        made.__dict__["parts"] = (count, labels)
-        return made
+        known = {name: self.__dict__[name] for name in ("edges", "crosses") if name in self.__dict__}
+        return self._with(self.faces, self.rows, parts=(count, labels), **known)
 
     def kept(self, mask: Bools) -> Surface:
         """Only the faces of ``mask``."""
-        return self if mask.all() else replace(self, faces=self.faces[mask], rows=self.rows[mask])
+        if mask.all():
+            return self
+        known = {"crosses": self.crosses[mask]} if "crosses" in self.__dict__ else {}
+        return self._with(self.faces[mask], self.rows[mask], **known)
 
     def flipped(self, mask: Bools) -> Surface:
         """With the faces of ``mask`` turned over."""
@@ -88,11 +103,11 @@ class Surface:
             return self
         faces, rows = self.faces.copy(), self.rows.copy()
         faces[mask], rows[mask] = faces[mask][:, ::-1], rows[mask][:, ::-1]
-        return replace(self, faces=faces, rows=rows)
+        return self._with(faces, rows)
 
     def joined(self, faces: Ints, rows: Ints) -> Surface:
         """With more faces."""
-        return replace(self, faces=np.concatenate([self.faces, faces]), rows=np.concatenate([self.rows, rows]))
+        return self._with(np.concatenate([self.faces, faces]), np.concatenate([self.rows, rows]))
 
 
 def table_of(mesh: Mesh) -> Rows:
