@@ -78,7 +78,7 @@ class Server:
         assert not answer.json().get("node_errors"), answer.json()
         return str(answer.json()["prompt_id"])
 
-    def wait(self, prompt_id: str, timeout: float = 180) -> dict[str, Any]:
+    def wait(self, prompt_id: str, timeout: float = 600) -> dict[str, Any]:
         """The history entry of a prompt, when it has ended."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -89,13 +89,13 @@ class Server:
             time.sleep(0.2)
         raise AssertionError(f"prompt {prompt_id} did not end in {timeout} s:\n{self.tail()}")
 
-    def run(self, prompt: dict[str, Any], timeout: float = 180) -> dict[str, Any]:
+    def run(self, prompt: dict[str, Any], timeout: float = 600) -> dict[str, Any]:
         """Outputs by node id of a prompt that must succeed."""
         entry = self.wait(self.queue(prompt), timeout)
         assert entry["status"]["status_str"] == "success", error_of(entry)
         return dict(entry["outputs"])
 
-    def fail(self, prompt: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
+    def fail(self, prompt: dict[str, Any], timeout: float = 600) -> dict[str, Any]:
         """The ``execution_error`` message of a prompt that must fail while it runs."""
         entry = self.wait(self.queue(prompt), timeout)
         assert entry["status"]["status_str"] == "error", entry["status"]

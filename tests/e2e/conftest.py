@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in Path(item.path).parents:
             item.add_marker(pytest.mark.e2e)
+            if item.get_closest_marker("timeout") is None:  # a limit for what hangs, not for a busy machine
+                item.add_marker(pytest.mark.timeout(2400))
 
 
 @pytest.fixture(scope="session")

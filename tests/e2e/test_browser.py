@@ -62,7 +62,7 @@ def visit(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         job["small"] = {"resolution": 64, "faces": 3000, "texture_size": 256}
     script = Path(__file__).with_name("browser.cjs")
     done = subprocess.run(
-        ["node", str(script), json.dumps(job)], capture_output=True, text=True, check=False, timeout=900
+        ["node", str(script), json.dumps(job)], capture_output=True, text=True, check=False, timeout=1800
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return {**json.loads(done.stdout.strip().splitlines()[-1]), "folder": folder}

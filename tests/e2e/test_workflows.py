@@ -52,7 +52,7 @@ def test_each_of_many_objects_becomes_a_file_in_one_folder(
 ) -> None:
     """Three things on one picture, found without a model: three certified files, one new folder named by the time."""
     graph = workflow(MANY)
-    outputs = server.run(graph, timeout=400)
+    outputs = server.run(graph)
     files = [item for out in outputs.values() for item in out.get("3d", [])]
     (folder,) = {item["subfolder"] for item in files}
     assert re.fullmatch(r"3d/objects_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", folder)
