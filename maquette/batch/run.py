@@ -268,8 +268,9 @@ class Run:
         return 130 if stopped else 4 if states["dead"] else 0
 
     def _dry_run(self, items: list[Item]) -> int:
-        """Check pictures, workflow and every server; nothing is queued and nothing is written."""
-        troubles = []
+        """Check pictures, workflow and every server; nothing is queued and nothing is written. Ends with 3, as a
+        run does, where nothing is wrong but that a server is away."""
+        troubles, away = [], []
         for item in items:
             try:
                 graph = apply_overrides(self.graph, item.overrides)
@@ -283,12 +284,14 @@ class Run:
                 known = Server(url).object_info()
                 found = problems(self.graph, known) + unknown_inputs(self.graph, self.overrides, known)
                 troubles += [f"{url}: {text}" for text in found]
-            except (ServerLostError, ServerFaultError) as error:
+            except ServerLostError as error:
+                away.append(f"{error}; start ComfyUI there, or correct --server")
+            except ServerFaultError as error:
                 troubles.append(str(error))
-        for text in troubles:
+        for text in (*troubles, *away):
             sys.stdout.write(text + "\n")
-        sys.stdout.write(f"{_counted(len(items), 'item')}, {_counted(len(troubles), 'problem')}\n")
-        return 2 if troubles else 0
+        sys.stdout.write(f"{_counted(len(items), 'item')}, {_counted(len(troubles) + len(away), 'problem')}\n")
+        return 2 if troubles else MissingError.exit_code if away else 0
 
 
 def _counted(number: int, thing: str) -> str:

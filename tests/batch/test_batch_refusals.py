@@ -50,6 +50,16 @@ def test_a_dry_run_writes_nothing(
     assert not (tmp_path / "out").exists() and not server.prompts and not server.uploads
 
 
+def test_a_dry_run_without_its_server_ends_as_a_run_would(
+    pictures: Pictures, workflow: Path, tmp_path: Path, server: FakeComfy, capsys: pytest.CaptureFixture
+) -> None:
+    """Exit code 3: nothing is wrong with what was given, something is missing."""
+    server.stop()
+    assert run(pictures(1), tmp_path / "out", workflow, server, more=("--dry-run",)) == 3
+    assert "nothing listens there); start ComfyUI there" in capsys.readouterr().out
+    server.start()
+
+
 def test_half_a_workflow_is_taken_back(pictures: Pictures, workflow: Path, tmp_path: Path) -> None:
     """A server queues a graph of which one output is wrong; the driver refuses it and leaves nothing running."""
     trouble = {"3": {"class_type": "SaveGLB", "errors": [{"message": "Value not in list", "details": "mesh"}]}}
