@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SPEC = Spec(
     name="alpha",
     title="Transparency of the picture",
-    summary="Takes the alpha channel as it is; for pictures that were cut out already.",
+    summary="takes the alpha channel as it is; for pictures that were cut out already",
     default_rank=1000,
 )
 LEAST = 0.0005

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SPEC = Spec(
     name="grabcut",
     title="GrabCut (OpenCV)",
-    summary="Graph cut on colour mixtures, for those who have OpenCV (cv2) already.",
+    summary="graph cut on colour mixtures, for those who have OpenCV (cv2) already",
     licence="Apache-2.0",
     requires=("cv2",),
     default_rank=40,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPEC = Spec(
     name="walker",
     title="Colour and contrast (random walker)",
-    summary="Separates a subject from the background around it; no download. Best on plain or blurred backgrounds.",
+    summary="parts a subject from the background around it, without a download; best on plain or blurred backgrounds",
     default_rank=20,
 )
 WORK = 448
