@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     with progress_bar(quiet=options.json) as progress:
         pictures = [read_picture(path) for path in options.images]
         asset = generate(pictures, settings, progress)
-        written = _write(asset, options, pictures[0])
+        written = _write(asset, options, pictures[front(settings.views)])
     if options.json:
         print_json({**asset.as_dict(), "files": {name: str(path) for name, path in written.items()}})
     else:
@@ -121,6 +122,11 @@ def _write(asset: Asset, options: argparse.Namespace, picture: Any) -> dict[str,
         write_text(options.report, json.dumps(report, indent=2) + "\n")
         written["report"] = options.report
     return written
+
+
+def front(views: Sequence[str]) -> int:
+    """Which picture stands beside the turntable, which begins at the front."""
+    return views.index("front") if "front" in views else 0
 
 
 def preview_input(picture: Any) -> Any:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from maquette.cli import main, parser
 from maquette.commands.backends import _state
-from maquette.commands.generate import settings_from
+from maquette.commands.generate import front, settings_from
 from maquette.errors import BadInputError, BadViewsError
 from maquette.pipeline import GenerateSettings, view_names
 
@@ -192,6 +192,7 @@ def test_view_names_are_checked() -> None:
 def test_several_views_are_taken_as_their_files_are_called(words: list[str], views: tuple[str, ...]) -> None:
     """``fox/*.png`` comes in the order of the alphabet: taken as front, right, back, left it was a contradiction."""
     assert settings_from(parser().parse_args(["generate", *words, "-o", "x.glb"])).views == views
+    assert front(views) == {("back", "front"): 1}.get(views, 0), "the picture beside the turntable"
 
 
 def test_every_command_has_help() -> None:
