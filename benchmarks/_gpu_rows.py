@@ -116,10 +116,11 @@ def build(options: argparse.Namespace) -> None:
         waiting = {name: pool.submit(family, name) for name in FAMILIES}
         mesh_of(options)
         said = {name: one.result() for name, one in waiting.items()}
-    why_not = extension("build").why_not
+    why_not, wanted = extension("build").why_not, "C++ and CUDA" if options.device.startswith("cuda") else "C++"
+    good = {name: not why_not(name) and f": {wanted}, " in words for name, words in said.items()}
     for name, words in said.items():
-        say(f"build {name}", "built" if not why_not(name) else "failed", note=words[:300])
-    if any(why_not(name) for name in FAMILIES):
+        say(f"build {name}", "built" if good[name] else "failed", note=words[:300])
+    if not all(good.values()):
         sys.exit(1)
 
 

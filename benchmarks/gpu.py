@@ -88,15 +88,24 @@ def steps(device: str, tiny: bool, folder: Path) -> list[Step]:
         options = ["--device", device, "--scratch", str(folder / "scratch"), *(["--tiny"] if tiny else [])]
         return Step(name, limit, [python, "-m", "benchmarks._gpu_rows", name, *more, *options])
 
-    def tests(name: str, limit: float, *where: str) -> Step:
-        return Step(name, limit, [python, "-m", "pytest", "-m", "gpu", "-rfE", "--tb=short", *where])
+    def tests(name: str, limit: float, kernels: bool) -> Step:
+        found = [
+            str(path.relative_to(ROOT))
+            for path in sorted((ROOT / "tests").rglob("test_*.py"))
+            if "mark.gpu" in path.read_text(encoding="utf-8") and ("extensions" in path.parts) is kernels
+        ]
+        options = ["-rfE", "--tb=short", "--continue-on-collection-errors"]  # a bare machine lacks some packages
+        return Step(name, limit, [python, "-m", "pytest", "-m", "gpu", *options, *found])
 
-    sizes = ["32"] if tiny else ["256", "512"]
-    extraction = [python, "-m", "benchmarks.extract", "--device", device, "--no-missed", "--resolutions", *sizes]
+    def extraction(side: str) -> Step:
+        command = [python, "-m", "benchmarks.extract", "--device", device, "--no-missed", "--resolutions", side]
+        return Step(f"extraction {side}", 60, [*command, "--json", str(folder / f"extract_{side}.json")])
+
     triposr = [python, "-m", "benchmarks.triposr", "--device", device, "--repeats", "3"]
+    triposr += ["--resolutions", "128", "256", "512", "--json", str(folder / "triposr.json")]
     return [
         row("build", 230),
-        tests("tests of the kernels", 120, "tests/extensions"),
+        tests("tests of the kernels", 120, kernels=True),
         row("cubes", 60),
         row("blocks", 60),
         row("raster", 60),
@@ -104,9 +113,9 @@ def steps(device: str, tiny: bool, folder: Path) -> list[Step]:
         row("bake", 60),
         row("nano", 60),
         *(row("model", 75, *name) for name in (MODELS[:1] if tiny else MODELS)),
-        tests("all other gpu tests", 180, "tests", "--ignore=tests/extensions"),
-        Step("triposr", 120, [*triposr, "--json", str(folder / "triposr.json")], tiny=False),
-        Step("extraction", 90, [*extraction, "--json", str(folder / "extract.json")]),
+        tests("all other gpu tests", 180, kernels=False),
+        Step("triposr", 120, triposr, tiny=False),
+        *(extraction(side) for side in (("32",) if tiny else ("256", "512"))),
         row("unwrap", 60),
     ]
 

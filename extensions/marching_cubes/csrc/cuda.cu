@@ -132,7 +132,7 @@ std::tuple<torch::Tensor, torch::Tensor> marching_cubes(const torch::Tensor& val
   count<<<blocks(total), kThreads, 0, stream>>>(packed, s, counts.data_ptr<int>());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   const auto ends = counts.view({-1}).cumsum(0);  // flat: a scan along a row of four would use four blocks
-  const auto sums = ends.index({torch::indexing::Slice(total - 1, torch::indexing::None, total)}).cpu();
+  const auto sums = ends.index({torch::indexing::Slice(total - 1, torch::indexing::None, total)}).contiguous().cpu();
   const int64_t* n = sums.data_ptr<int64_t>();
   auto vertices = torch::empty({n[2], 3}, values.options());
   auto faces = torch::empty({n[3] - n[2], 3}, values.options().dtype(torch::kInt64));
