@@ -8,6 +8,7 @@ import torch
 
 from maquette.geometry.inflate import outline_distance
 from maquette.progress import silent
+from maquette.reconstruct._nano import solid as solid_of
 from maquette.reconstruct._nano.solid import INTERVALS, frustum, surface
 from maquette.reconstruct._nano.strips import filled_behind
 from maquette.reconstruct._nano.struts import tie
@@ -116,9 +117,14 @@ def test_crumbs_are_dropped_but_never_the_last_part() -> None:
     assert (alone > 0).sum() == 1
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_one_region_of_the_mask_is_one_part_whatever_the_columns_say(seed: int) -> None:
-    """A mask of thin branches, every patch of pixels at a depth of its own: the mesh is one piece, outline kept."""
+@pytest.mark.parametrize("dense", [330, 0])
+@pytest.mark.parametrize("seed", range(4))
+def test_one_region_of_the_mask_is_one_part_whatever_the_columns_say(
+    seed: int, dense: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mask of thin branches, every patch of pixels at a depth of its own: the mesh is one closed piece, on the whole
+    lattice as well as where only the surface's surroundings are evaluated."""
+    monkeypatch.setattr(solid_of, "DENSE", dense)
     rng = np.random.default_rng(seed)
     size, cell = 64, 1.7 / 64
     inside = np.zeros((size, size), bool)
@@ -138,3 +144,5 @@ def test_one_region_of_the_mask_is_one_part_whatever_the_columns_say(seed: int) 
     solid = frustum(depth, starts, stops, outline.astype(np.float32), cell, "cpu")
     _, faces = surface(solid, cell, silent())
     assert parts_of(faces) == 1
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] % 2 == 0).all()

@@ -162,7 +162,7 @@ def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray
     """
     import torch
 
-    from ...geometry.extract import extract, marching_cubes
+    from ...geometry.extract import marching_cubes
 
     progress.check()
     side = int(np.ceil(2.0 / cell)) + 3
@@ -171,16 +171,54 @@ def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray
     if max(side, levels) <= DENSE:
         vertices, faces = marching_cubes(_one_body(solid, half, side, cell), lower=lower, upper=upper)
     else:
-
-        def field(points: Tensor) -> Tensor:
-            return solid.values(points * points.new_tensor([1.0, -1.0, -1.0]))
-
-        shape, device = (side, side, levels), solid.volume.device
-        vertices, faces, _ = extract(
-            field, lower=lower, upper=upper, resolution=shape, device=device, progress=progress
-        )
+        vertices, faces = _one_body_sparsely(solid, half, side, cell, progress)
     points = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
     return points.cpu().numpy(), faces.to(torch.int32).cpu().numpy()
+
+
+def _one_body_sparsely(
+    solid: Frustum, half: float, side: int, cell: float, progress: Progress
+) -> tuple[Tensor, Tensor]:
+    """The surface in the right-handed frame of ``surface``: extracted, once more with struts if parts hang apart."""
+    import torch
+
+    from ...geometry.extract import extract
+    from .struts import Bar, bars_between, near_bars
+
+    lower, upper = (-half, -half, -solid.far), (half, half, -solid.near)
+    flip, origin = solid.volume.new_tensor([1.0, -1.0, -1.0]), solid.volume.new_tensor(lower)
+    rim = solid.rim(_rays(half, side, solid.volume)).view(side, side) / cell
+    region = _regions(solid.outline.cpu().numpy(), half, side)
+
+    def extracted(bars: list[Bar], part: Progress) -> tuple[Tensor, Tensor, npt.NDArray[np.bool_], list[Bar]]:
+        def field(points: Tensor) -> Tensor:
+            values = solid.values(points * flip)
+            if not bars:
+                return values
+            there = near_bars((points - origin) / cell, solid.rim(points * flip) / cell, bars)
+            return torch.maximum(values, cell * there)
+
+        shape = (side, side, solid.volume.shape[0])
+        vertices, faces, _ = extract(
+            field, lower=lower, upper=upper, resolution=shape, device=solid.volume.device, progress=part
+        )
+        places = ((vertices - origin) / cell).cpu().numpy()
+        return vertices, faces, *bars_between(places, faces.cpu().numpy(), rim, region)
+
+    vertices, faces, crumbs, bars = extracted([], progress.part(0, 0.5))
+    if bars:
+        vertices, faces, crumbs, _ = extracted(bars, progress.part(0.5, 1))
+    return without(vertices, faces, torch.from_numpy(crumbs).to(faces.device))
+
+
+def without(vertices: Tensor, faces: Tensor, gone: Tensor) -> tuple[Tensor, Tensor]:
+    """The mesh without the faces marked in ``gone`` [F], and without the vertices that only they used."""
+    import torch
+
+    kept = faces[~gone]
+    used = torch.zeros(len(vertices), dtype=torch.bool, device=vertices.device)
+    used[kept.reshape(-1)] = True
+    return vertices[used], (used.cumsum(0) - 1)[kept]
 
 
 def _one_body(solid: Frustum, half: float, side: int, cell: float) -> Tensor:

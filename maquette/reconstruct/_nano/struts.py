@@ -7,7 +7,7 @@ cell, or hidden from the front; a mask that narrows to less than a cell; and par
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,16 @@ ACROSS = 8.0
 """A step across the rays counts as so many along them: a strut along a ray is not seen from the camera."""
 WIDEST = 4
 """Lattice points outside the outline that a strut may cross (a mask thinner than a cell); never a gap of the mask."""
+CUBE = 8
+"""Cells a side of the cubes that tell whether a bar is near."""
 RADIUS, AXIS = 1.2, 0.3
 """Of a strut, in cells, and the field's least value along its axis."""
 OUTSIDE = -0.01
 """Field where a crumb was."""
 
 Indices = npt.NDArray[np.int64]
+Bar = tuple[Indices, Indices]
+"""Low and high end of a box of lattice points, a line along one axis."""
 
 
 def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> None:
@@ -41,12 +45,70 @@ def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> None:
     if count <= 1:
         return
     places = _surface(label > 0)
-    part, size = label[tuple(places.T)], np.bincount(label.ravel())
-    home = np.zeros(count + 1, np.int64)
+    crumbs, struts = _plan(places, label[tuple(places.T)], np.bincount(label.ravel()), region)
+    if crumbs.any():
+        field[torch.from_numpy(crumbs[label]).to(field.device)] = OUTSIDE
+    for low, high in _allowed(rim, struts):  # after the crumbs: a strut may pass where one was
+        _raise(field, rim, low, high)
+
+
+def bars_between(
+    vertices: npt.NDArray[np.floating],  # [V, 3] in cells of the lattice of ``rim``, rays along the third axis
+    faces: npt.NDArray[np.integer],
+    rim: Tensor,  # [X, Y], region: [X, Y], as in ``tie``
+    region: npt.NDArray[np.integer],
+) -> tuple[npt.NDArray[np.bool_], list[Bar]]:
+    """For a surface without a whole lattice: which faces [F] are crumbs', and the bars that tie the other parts."""
+    if len(faces) == 0:
+        return np.zeros(0, bool), []
+    part, size = _pieces(vertices, faces)
+    places = np.rint(vertices).astype(np.int64)
+    places[:, :2] = places[:, :2].clip(0, np.array(region.shape) - 1)
+    body = size[part] > 0  # a cavity hangs apart rightly
+    crumbs, struts = _plan(places[body], part[body], size, region)
+    return crumbs[part[faces[:, 0]]], _allowed(rim, struts)
+
+
+def near_bars(points: Tensor, rim: Tensor, bars: list[Bar]) -> Tensor:
+    """[N] field in cells of ``bars`` at points [N, 3] in cells, where the distance to the outline is ``rim`` [N];
+    minus infinity far from all of them."""
+    import torch
+
+    best = torch.full_like(rim, -torch.inf)
+    close = _close(points, bars)
+    at, there, most = points[close], rim[close], best[close]
+    for low, high in bars:
+        away = ((points.new_tensor(low) - at).clamp(min=0) + (at - points.new_tensor(high)).clamp(min=0)).norm(dim=1)
+        most = torch.maximum(most, torch.minimum(RADIUS - away, torch.where(away < AXIS, there.clamp(min=AXIS), there)))
+    best[close] = most
+    return best
+
+
+def _close(points: Tensor, bars: list[Bar]) -> Tensor:
+    """[N] bool: points in a cube of ``CUBE`` cells that some bar's surroundings meet; few are."""
+    import torch
+
+    last = np.max([high for _, high in bars], axis=0) // CUBE + 2
+    cubes = torch.zeros(tuple(int(n) + 1 for n in last), dtype=torch.bool, device=points.device)
+    for low, high in bars:
+        first, stop = np.maximum((low - 2) // CUBE, 0), (high + 2) // CUBE + 1
+        cubes[tuple(slice(int(a), int(b)) for a, b in zip(first, stop, strict=True))] = True
+    where = torch.minimum((points / CUBE).long().clamp(min=0), points.new_tensor(last).long())
+    return cubes[where[:, 0], where[:, 1], where[:, 2]]
+
+
+def _plan(
+    places: Indices, part: Indices, size: npt.NDArray[Any], region: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.bool_], list[Bar]]:
+    """Which parts are crumbs, and the ends of the struts between the others.
+
+    places: [N, 3] lattice points on surfaces; part: [N] label of each, from 1; size: [parts + 1] cells in each part.
+    """
+    home = np.full(len(size), -1, np.int64)
     np.maximum.at(home, part, region[places[:, 0], places[:, 1]])
-    crumbs, struts = np.zeros(count + 1, bool), []
-    for one in np.unique(home[1:]):
-        parts = 1 + np.flatnonzero(home[1:] == one)
+    crumbs, struts = np.zeros(len(size), bool), []
+    for one in np.unique(home[home >= 0]):
+        parts = np.flatnonzero(home == one)
         main = int(parts[np.argmax(size[parts])])
         holding = {main}
         for k, other, ends in reversed(_tree(places, part, parts, main)):
@@ -54,13 +116,30 @@ def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> None:
             if not crumbs[k]:
                 holding.add(other)
                 struts.append(ends)
-    if crumbs.any():
-        field[torch.from_numpy(crumbs[label]).to(field.device)] = OUTSIDE
-    for ends in struts:  # after the crumbs: a strut may pass where one was
+    return crumbs, struts
+
+
+def _allowed(rim: Tensor, struts: list[Bar]) -> list[Bar]:
+    """The bars of those struts that do not cross a gap of the mask."""
+    made = []
+    for ends in struts:
         bars = _bars(rim, *ends)
         if sum(_beyond(rim, *bar) for bar in bars[1:]) <= WIDEST:
-            for bar in bars:
-                _raise(field, rim, *bar)
+            made += bars
+    return made
+
+
+def _pieces(vertices: npt.NDArray[np.floating], faces: npt.NDArray[np.integer]) -> tuple[Indices, npt.NDArray[Any]]:
+    """[V] which connected piece of the surface a vertex belongs to, and the signed volume of each piece."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    edges = (np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]]))
+    graph = coo_matrix((np.ones(len(edges[0]), np.int8), edges), shape=(len(vertices),) * 2)
+    count, part = connected_components(graph, directed=False)
+    a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
+    volume = (a * np.cross(b, c)).sum(1) / 6
+    return part.astype(np.int64), np.bincount(part[faces[:, 0]], volume, minlength=count)
 
 
 def _parts(field: Tensor) -> tuple[npt.NDArray[np.int32], int]:
@@ -100,7 +179,7 @@ def _tree(places: Indices, part: Indices, parts: Indices, main: int) -> list[tup
     return made
 
 
-def _bars(rim: Tensor, a: Indices, b: Indices) -> list[tuple[Indices, Indices]]:
+def _bars(rim: Tensor, a: Indices, b: Indices) -> list[Bar]:
     """Low and high ends of the bars of a strut: along one end's ray to the depth of the other one, then across."""
     if float(rim[b[0], b[1]]) > float(rim[a[0], a[1]]):
         a, b = b, a  # along the ray where the mask is wider
