@@ -170,14 +170,17 @@ class SimplifyMesh(io.ComfyNode):
     @classmethod
     def execute(cls, mesh: Any, faces: int = 20_000) -> io.NodeOutput:
         from ..maquette.mesh import simplify, smooth_normals
+        from ..maquette.mesh.color import with_vertex_colors
 
         found = meshes(mesh)
+        if all(len(item.faces) <= faces for item in found):
+            return io.NodeOutput(core_mesh(found), look_of_mesh(found[0]))
         reduced: list[Mesh] = []
         for item, window in zip(found, _progress_parts(len(found)), strict=True):
-            if len(item.faces) <= faces:
-                reduced.append(item)
-            else:
-                reduced.append(smooth_normals(simplify(item, faces, progress=window)))
+            smaller = simplify(item, faces, progress=window)
+            if smaller is item:  # a batch is alike: where one texture became colours, all of them do
+                smaller = with_vertex_colors(item).replace(uvs=None, texture=None)
+            reduced.append(smooth_normals(smaller))
         return io.NodeOutput(core_mesh(reduced), look_of_mesh(found[0]))
 
 

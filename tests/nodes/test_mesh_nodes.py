@@ -113,3 +113,22 @@ def test_views_are_laid_over_a_mesh_of_any_origin(node: Any, scale: float, up: f
     front = baked.uvs[0][baked.vertices[0, :, 2] > 0.42 * scale]
     column, row = ((front * 64).long().clamp(0, 63)).T
     assert torch.allclose(texture[0, row, column], torch.tensor([0.9, 0.2, 0.1]), atol=0.05)
+
+
+def test_a_batch_of_which_only_one_is_above_the_budget_stays_alike(node: Any) -> None:
+    """Two textured balls, one of them small enough already: both come out with colours, neither with old uvs."""
+    from pack.maquette.data import Mesh, Texture
+    from pack.nodes._meshes import core_mesh, meshes
+
+    def ball(level: int) -> Mesh:
+        made = trimesh.creation.icosphere(subdivisions=level, radius=0.5)
+        red = np.zeros((4, 4, 3), np.float32)
+        red[..., 0] = 1.0
+        return Mesh(made.vertices, made.faces, uvs=np.full((len(made.vertices), 2), 0.5), texture=Texture(red))
+
+    out, _ = node("MaquetteSimplifyMesh").execute(mesh=core_mesh([ball(4), ball(2)]), faces=1000).args
+    large, small = meshes(out)
+    assert abs(len(large.faces) - 1000) <= 20 and len(small.faces) == 320
+    for item in (large, small):
+        assert item.uvs is None and item.texture is None
+        assert np.allclose(item.vertex_colors, [1.0, 0.0, 0.0], atol=1e-3)
