@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ def clean(
     given, oriented = _oriented(mesh, plan, figures, progress.part(0.0, 0.3))
     made = None
     if repair == "solid":
-        made = _resewn(mesh, oriented, floaters, resolution, figures, progress.part(0.3, 0.95))
+        made = _resewn(mesh, (given, oriented), floaters, resolution, figures, progress.part(0.3, 0.95))
         made = made or _solid(mesh, oriented, plan, resolution, figures, progress.part(0.3, 0.95))
     if made is None:
         surface = _mended(oriented, plan, figures, progress.part(0.3, 0.9))
@@ -77,7 +77,7 @@ def clean(
         made = _Made(cleaned, surface, _notes(surface, figures))
     figures |= {"vertices": len(made.mesh.vertices), "faces": len(made.mesh.faces)}
     if distance:
-        figures |= _NOT_MOVED if made.mesh is mesh else distances(given, made.surface)
+        figures |= made.far or (_NOT_MOVED if made.mesh is mesh else distances(given, made.surface))
     progress.update(1, 1, "clean")
     return CleanResult(made.mesh, tuple(made.notes), figures)
 
@@ -94,11 +94,13 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Made:
-    """The result as a mesh and as the surface it was made of, and what to say of it."""
+    """The result as a mesh and as the surface it was made of, what to say of it, and its distance from the input where
+    that is known."""
 
     mesh: Mesh
     surface: Surface
     notes: list[str]
+    far: dict[str, float] | None = None
 
 
 def _kept(mesh: Mesh, figures: dict[str, Any]) -> CleanResult:
@@ -256,22 +258,34 @@ def _solid(
 
 
 def _resewn(
-    mesh: Mesh, oriented: Surface, floaters: float, resolution: int, figures: dict[str, Any], progress: Progress
+    mesh: Mesh,
+    stages: tuple[Surface, Surface],
+    floaters: float,
+    resolution: int,
+    figures: dict[str, Any],
+    progress: Progress,
 ) -> _Made | None:
     """Level ``solid`` for a mesh in open pieces, which no patch can join: extracted anew from all of them together.
 
-    None when it is not in pieces, or they enclose no body together.
+    stages: as it came, and oriented. None when it is not in pieces, or they enclose no body together.
     """
-    from .solid import sewn
+    from .solid import MISSED, sewn
 
+    given, oriented = stages
     if not _in_pieces(oriented):
         return None
-    found = sewn(oriented, resolution, progress.part(0.0, 0.7))
-    if found is None:
+    body = sewn(oriented, resolution, progress.part(0.0, 0.7))
+    if body is None:
         return None
-    made, cell = found
+    made, cell = body
     note = f"the mesh was in open pieces: extracted anew at {resolution} cells, details below {cell:.3g} are gone"
-    return _extracted(mesh, made, cell, floaters, [note], figures, progress.part(0.7, 1.0))
+    own = dict(figures)
+    found = _extracted(mesh, made, cell, floaters, [note], own, progress.part(0.7, 1.0))
+    far = distances(given, found.surface)
+    if far["distance_p99"] > MISSED * cell:  # the body is also too much: its own surface lies where none was
+        return None
+    figures |= own
+    return replace(found, far=far)
 
 
 def _in_pieces(surface: Surface) -> bool:

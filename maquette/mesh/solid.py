@@ -16,7 +16,7 @@ from ..errors import BadInputError, BadMeshError
 from ..geometry.closest import ClosestSurface
 from ..progress import Progress
 from .color import with_vertex_colors
-from .distances import distances, surface_samples
+from .distances import surface_samples
 from .orientation import outward
 from .parts import usable
 from .surface import Surface, vertex_normals, welded_mesh
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SHELL = 1.2
 """Half the thickness of a shell, in cells: below one cell it could fall between the lattice's points."""
-_MISSED = 2.0
+MISSED = 2.0
 """A face farther than this many cells from the extracted solid, and outside it, was lost."""
 _STRAY = 0.01
 """Pieces are believed to make up one body when at most this share of their faces does not show on it."""
@@ -47,7 +47,7 @@ def solid_of(surface: Surface, resolution: int, progress: Progress) -> tuple[Sur
         raise BadMeshError("all vertices of the mesh lie at one point; there is nothing to make solid")
     cell = side / resolution
     made = _body(surface, resolution, progress.part(0.0, 0.4))
-    lost = _lost(surface, made, _MISSED * cell)
+    lost = _lost(surface, made, MISSED * cell)
     notes = []
     if made is not None:
         notes.append(f"the surface was extracted anew at {resolution} cells: details below {cell:.3g} are gone")
@@ -63,18 +63,14 @@ def solid_of(surface: Surface, resolution: int, progress: Progress) -> tuple[Sur
 
 def sewn(surface: Surface, resolution: int, progress: Progress) -> tuple[Surface, float] | None:
     """One body from open pieces that are wound alike and have cracks between them, as (surface, cell width): their
-    winding number needs no common edges. None when they enclose nothing together, or the body is not like them."""
+    winding number needs no common edges. None when they enclose nothing together, or it does not show them all."""
     side = float(np.ptp(surface.points[surface.faces], axis=(0, 1)).max())
     made = _enclosed(surface, resolution, progress) if side > 0 else None
     if made is None:
         return None
     cell = side / resolution
-    lost = _lost(surface, made, _MISSED * cell)
-    found = np.count_nonzero(lost) <= _STRAY * len(lost)
-    # The body can also be too much: then its own surface lies where none was.
-    if not found or distances(surface, made)["distance_p99"] > _MISSED * cell:
-        return None
-    return made, cell
+    lost = _lost(surface, made, MISSED * cell)
+    return (made, cell) if np.count_nonzero(lost) <= _STRAY * len(lost) else None
 
 
 def _body(surface: Surface, resolution: int, progress: Progress) -> Surface | None:
