@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 CRUMB = 12
 """Lattice points below which a loose part is dropped."""
-ACROSS = 8.0
-"""A step across the rays counts as so many along them: a strut along a ray is not seen from the camera."""
+ACROSS = (3.0, 8.0, 30.0)
+"""A step across the rays counts as so many along them: a strut along a ray is not seen from the camera. The later ones
+where a strut would have crossed a gap of the mask."""
+BARS = 3
+"""Bars of a strut: along a ray, and across it along either axis."""
 WIDEST = 4
 """Lattice points outside the outline that a strut may cross (a mask thinner than a cell); never a gap of the mask."""
 CUBE = 8
@@ -41,15 +44,19 @@ def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> None:
     """
     import torch
 
-    label, count = _parts(field)
-    if count <= 1:
-        return
-    places = _surface(label > 0)
-    crumbs, struts = _plan(places, label[tuple(places.T)], np.bincount(label.ravel()), region)
-    if crumbs.any():
-        field[torch.from_numpy(crumbs[label]).to(field.device)] = OUTSIDE
-    for low, high in _allowed(rim, struts):  # after the crumbs: a strut may pass where one was
-        _raise(field, rim, low, high)
+    for across in ACROSS:
+        label, count = _parts(field)
+        if count <= 1:
+            return
+        places = _surface(label > 0)
+        crumbs, struts = _plan(places, label[tuple(places.T)], np.bincount(label.ravel()), region, across)
+        if crumbs.any():
+            field[torch.from_numpy(crumbs[label]).to(field.device)] = OUTSIDE
+        bars = _allowed(rim, struts)
+        for low, high in bars:  # after the crumbs: a strut may pass where one was
+            _raise(field, rim, low, high)
+        if len(bars) == BARS * len(struts):
+            return  # none was refused
 
 
 def bars_between(
@@ -65,7 +72,7 @@ def bars_between(
     places = np.rint(vertices).astype(np.int64)
     places[:, :2] = places[:, :2].clip(0, np.array(region.shape) - 1)
     body = size[part] > 0  # a cavity hangs apart rightly
-    crumbs, struts = _plan(places[body], part[body], size, region)
+    crumbs, struts = _plan(places[body], part[body], size, region, ACROSS[1])
     return crumbs[part[faces[:, 0]]], _allowed(rim, struts)
 
 
@@ -98,7 +105,7 @@ def _close(points: Tensor, bars: list[Bar]) -> Tensor:
 
 
 def _plan(
-    places: Indices, part: Indices, size: npt.NDArray[Any], region: npt.NDArray[np.integer]
+    places: Indices, part: Indices, size: npt.NDArray[Any], region: npt.NDArray[np.integer], across: float
 ) -> tuple[npt.NDArray[np.bool_], list[Bar]]:
     """Which parts are crumbs, and the ends of the struts between the others.
 
@@ -111,7 +118,7 @@ def _plan(
         parts = np.flatnonzero(home == one)
         main = int(parts[np.argmax(size[parts])])
         holding = {main}
-        for k, other, ends in reversed(_tree(places, part, parts, main)):
+        for k, other, ends in reversed(_tree(places, part, parts, main, across)):
             crumbs[k] = size[k] < CRUMB and k not in holding
             if not crumbs[k]:
                 holding.add(other)
@@ -158,12 +165,14 @@ def _surface(inside: npt.NDArray[np.bool_]) -> Indices:
     return np.argwhere(inside & ~inner)
 
 
-def _tree(places: Indices, part: Indices, parts: Indices, main: int) -> list[tuple[int, int, tuple[Indices, Indices]]]:
+def _tree(
+    places: Indices, part: Indices, parts: Indices, main: int, across: float
+) -> list[tuple[int, int, tuple[Indices, Indices]]]:
     """The shortest struts that tie all ``parts`` to ``main``, the nearest part first (Prim 1957): the part, what it is
     tied to, and the ends there."""
     from scipy.spatial import cKDTree
 
-    scaled, made = places * [ACROSS, ACROSS, 1.0], []
+    scaled, made = places * [across, across, 1.0], []
     fresh = np.flatnonzero(part == main)
     waiting = np.flatnonzero(np.isin(part, parts) & (part != main))
     least, nearest = np.full(len(waiting), np.inf), np.zeros(len(waiting), np.int64)
