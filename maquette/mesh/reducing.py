@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ TOLERANCE = 0.02
 """How far the face count may be off, as a share of the target."""
 _AGGRESSIVENESS = (3.0, 5.0, 7.0, 10.0)
 _ROUNDS = 6
+_MANY_TURNED = 0.005
+"""Share of the faces above which the user should know."""
 
 
 def simplify(mesh: Mesh, faces: int, *, progress: Progress | None = None) -> Mesh:
@@ -54,8 +57,10 @@ def simplify(mesh: Mesh, faces: int, *, progress: Progress | None = None) -> Mes
     best = _reduced(start, faces, progress.part(0.2, 0.9))
     progress.update(0.9, 1, "simplify")
     smoothed, turned = unfolded(best, start.surface)
-    if turned:
-        log.warning("simplify: %d of %d faces look against the original surface", turned, len(best.faces))
+    if turned:  # a few beside creases are usual; with many the budget is too small for the shape
+        advice = "; allow more faces" if turned > _MANY_TURNED * len(best.faces) else ""
+        level = logging.WARNING if advice else logging.INFO
+        log.log(level, "simplify: %d of %d faces look against the original%s", turned, len(best.faces), advice)
     if not flat_faces(smoothed.points, smoothed.faces, smoothed.scale).any():
         best = smoothed
     progress.update(0.95, 1, "simplify")

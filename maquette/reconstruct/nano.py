@@ -102,9 +102,11 @@ def _one(
     progress.update(0, 3, "look at the picture")
     made, place = _prepared(network, view, _tidy(view, settings, notes), settings)
     progress.update(2, 3, "extract the surface")
-    points, faces = surface(made.solid, made.cell, progress.part(2 / 3, 1))
+    points, faces, struts = surface(made.solid, made.cell, progress.part(2 / 3, 1))
     if len(faces) == 0:
         return None, [], [*notes, "the built-in model found no solid"]
+    if struts:
+        notes.append(f"{struts} thin struts were added to hold parts that would hang apart behind the outline")
     sure = confidence(made, points)
     world = place.to_world(points).astype("float32")
     return Mesh(world, faces, confidence=sure), [(made, place)], notes

@@ -136,7 +136,7 @@ def test_an_empty_answer_falls_back_and_says_so(monkeypatch: pytest.MonkeyPatch)
     """No empty mesh, ever: whatever the network says, the outline can be inflated."""
     from maquette.reconstruct._nano import solid
 
-    nothing = (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32))
+    nothing = (np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), 0)
     monkeypatch.setattr(solid, "surface", lambda *_: nothing)
     made = reconstruct([drawn("disc")], "nano", FAST)
     assert len(made.mesh.faces) > 100 and any("silhouette" in note for note in made.notes)

@@ -142,7 +142,7 @@ def test_one_region_of_the_mask_is_one_part_whatever_the_columns_say(
     pixel = 2 / size
     outline = outline_distance(inside.astype(np.float32), 0.8 * cell / pixel) * pixel
     solid = frustum(depth, starts, stops, outline.astype(np.float32), cell, "cpu")
-    _, faces = surface(solid, cell, silent())
-    assert parts_of(faces) == 1
+    _, faces, struts = surface(solid, cell, silent())
+    assert parts_of(faces) == 1 and struts > 0
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     assert (np.unique(edges, axis=0, return_counts=True)[1] % 2 == 0).all()

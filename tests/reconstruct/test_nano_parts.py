@@ -108,7 +108,7 @@ def test_frustum_of_a_ball_has_its_volume_and_is_closed() -> None:
     stops = starts.copy()
     starts[:, 0], stops[:, 0] = 0, 2 * half.reshape(-1)[index]
     outline = (radius - flat).astype(np.float32)
-    points, faces = surface(frustum(depth, starts, stops, outline, cell, "cpu"), cell, silent())
+    points, faces, _ = surface(frustum(depth, starts, stops, outline, cell, "cpu"), cell, silent())
     world = points * [1, -1, -1]
     a, b, c = (world[faces[:, i]] for i in range(3))
     volume = float((a * np.cross(b, c)).sum() / 6)

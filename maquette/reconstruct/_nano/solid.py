@@ -155,8 +155,8 @@ DENSE = 330
 """Up to this many lattice points a side the whole lattice is evaluated; above it only what lies near the surface."""
 
 
-def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-    """Vertices [V, 3] (u, v, depth) and faces [F, 3], counter-clockwise seen from outside.
+def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray, npt.NDArray[np.int32], int]:
+    """Vertices [V, 3] (u, v, depth) and faces [F, 3], counter-clockwise seen from outside; how many struts were set.
 
     cell: spacing of the lattice in half picture widths.
     """
@@ -169,21 +169,24 @@ def surface(solid: Frustum, cell: float, progress: Progress) -> tuple[FloatArray
     half, levels = (side - 1) / 2 * cell, solid.volume.shape[0]
     lower, upper = (-half, -half, -solid.far), (half, half, -solid.near)  # x = u, y = -v, z = -depth: right-handed
     if max(side, levels) <= DENSE:
-        vertices, faces = marching_cubes(_one_body(solid, half, side, cell), lower=lower, upper=upper)
+        field, struts = _one_body(solid, half, side, cell)
+        vertices, faces = marching_cubes(field, lower=lower, upper=upper)
     else:
-        vertices, faces = _one_body_sparsely(solid, half, side, cell, progress)
+        vertices, faces, struts = _one_body_sparsely(solid, half, side, cell, progress)
     points = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
-    return points.cpu().numpy(), faces.to(torch.int32).cpu().numpy()
+    return points.cpu().numpy(), faces.to(torch.int32).cpu().numpy(), struts
 
 
 def _one_body_sparsely(
     solid: Frustum, half: float, side: int, cell: float, progress: Progress
-) -> tuple[Tensor, Tensor]:
-    """The surface in the right-handed frame of ``surface``: extracted, once more with struts if parts hang apart."""
+) -> tuple[Tensor, Tensor, int]:
+    """The surface in the right-handed frame of ``surface``: extracted, once more with struts if parts hang apart; how
+    many struts.
+    """
     import torch
 
     from ...geometry.extract import extract
-    from .struts import Bar, bars_between, near_bars
+    from .struts import BARS, Bar, bars_between, near_bars
 
     lower, upper = (-half, -half, -solid.far), (half, half, -solid.near)
     flip, origin = solid.volume.new_tensor([1.0, -1.0, -1.0]), solid.volume.new_tensor(lower)
@@ -208,7 +211,7 @@ def _one_body_sparsely(
     vertices, faces, crumbs, bars = extracted([], progress.part(0, 0.5))
     if bars:
         vertices, faces, crumbs, _ = extracted(bars, progress.part(0.5, 1))
-    return without(vertices, faces, torch.from_numpy(crumbs).to(faces.device))
+    return *without(vertices, faces, torch.from_numpy(crumbs).to(faces.device)), len(bars) // BARS
 
 
 def without(vertices: Tensor, faces: Tensor, gone: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,15 +224,15 @@ def without(vertices: Tensor, faces: Tensor, gone: Tensor) -> tuple[Tensor, Tens
     return vertices[used], (used.cumsum(0) - 1)[kept]
 
 
-def _one_body(solid: Frustum, half: float, side: int, cell: float) -> Tensor:
-    """[side, side, Z] field at the lattice of ``surface``, one part for every region of the mask."""
+def _one_body(solid: Frustum, half: float, side: int, cell: float) -> tuple[Tensor, int]:
+    """[side, side, Z] field at the lattice of ``surface``, one part for every region of the mask; how many struts."""
     from .struts import tie
 
     field = _lattice(solid, half, side)
     rim = solid.rim(_rays(half, side, field)).view(side, side)
     field /= cell
-    tie(field, rim / cell, _regions(solid.outline.cpu().numpy(), half, side))
-    return field
+    struts = tie(field, rim / cell, _regions(solid.outline.cpu().numpy(), half, side))
+    return field, struts
 
 
 def _rays(half: float, side: int, like: Tensor) -> Tensor:

@@ -36,18 +36,19 @@ Bar = tuple[Indices, Indices]
 """Low and high end of a box of lattice points, a line along one axis."""
 
 
-def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> None:
-    """Raises and lowers ``field``, in place, until every region of the mask is one part.
+def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> int:
+    """Raises and lowers ``field``, in place, until every region of the mask is one part. How many struts were set.
 
     field: [X, Y, Z] at a cubic lattice, positive inside, in cells, rays along Z; rim: [X, Y] distance to the outline,
     cells; region: [X, Y] label of the mask's region a ray goes through, 0 = none.
     """
     import torch
 
+    total = 0
     for across in ACROSS:
         label, count = _parts(field)
         if count <= 1:
-            return
+            break
         places = _surface(label > 0)
         crumbs, struts = _plan(places, label[tuple(places.T)], np.bincount(label.ravel()), region, across)
         if crumbs.any():
@@ -55,8 +56,10 @@ def tie(field: Tensor, rim: Tensor, region: npt.NDArray[np.integer]) -> None:
         bars = _allowed(rim, struts)
         for low, high in bars:  # after the crumbs: a strut may pass where one was
             _raise(field, rim, low, high)
+        total += len(bars) // BARS
         if len(bars) == BARS * len(struts):
-            return  # none was refused
+            break  # none was refused
+    return total
 
 
 def bars_between(
