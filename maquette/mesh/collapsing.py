@@ -41,7 +41,7 @@ class _Work:
             for vertex in face:
                 self.at.setdefault(vertex, set()).add(index)
         edges = find_edges(surface.faces)
-        self.quadric = _quadrics(surface.points, surface.faces, edges.open_halves())
+        self.quadric = quadrics(surface.points, surface.faces, edges.open_halves())
         self.border = set(surface.faces.reshape(-1)[edges.open_halves()].tolist())
         self.stamp = dict.fromkeys(self.at, 0)
         self.heap: list[tuple[float, int, int, int, int]] = []
@@ -145,7 +145,7 @@ class _Work:
         return Surface(self.points, faces, self._from.rows[alive], self._from.table)
 
 
-def _quadrics(points: Floats, faces: Ints, open_halves: Ints) -> Floats:
+def quadrics(points: Floats, faces: Ints, open_halves: Ints) -> Floats:
     """[V, 4, 4] area-weighted plane quadrics, with upright planes along open borders."""
     cross = face_crosses(points, faces)
     length = np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), np.finfo(float).tiny)

@@ -23,6 +23,7 @@ from .parts import usable, without_collapsed, without_doubles, without_floaters
 from .slivers import without_slivers
 from .splitting import split
 from .surface import Rows, Surface
+from .thinning import thinned
 from .topology import Ints, compacted, fans, flat_faces
 
 TOLERANCE = 0.02
@@ -54,7 +55,9 @@ def simplify(mesh: Mesh, faces: int, *, progress: Progress | None = None) -> Mes
     if len(start.faces) <= faces:
         return start.look
     _refuse_impossible(start, faces)
-    best = _reduced(start, faces, progress.part(0.2, 0.9))
+    best = _reduced(start, faces, progress.part(0.2, 0.6))
+    if best.parts[0] > start.parts:
+        best = _unpinched(start, faces, progress.part(0.6, 0.9)) or best
     progress.update(0.9, 1, "simplify")
     smoothed, turned = unfolded(best, start.surface)
     if turned:  # a few beside creases are usual; with many the budget is too small for the shape
@@ -167,6 +170,21 @@ def _reduced(start: _Start, faces: int, progress: Progress) -> Surface:
     return finished
 
 
+def _unpinched(start: _Start, faces: int, progress: Progress) -> Surface | None:
+    """In as many parts as before, where the library cuts necks off: it goes as far as all hold, the rest is done by
+    collapses that cannot part anything. None when that does not get there."""
+    for factor in _FARTHER:
+        near, ask = start.surface, factor * faces
+        if ask < len(start.faces):
+            near = _mended(_library(near, int(ask), _AGGRESSIVENESS[0]), start)
+        if near.parts[0] <= start.parts and (near.edges.count == 2).all():
+            made = thinned(near, faces, progress)
+            return made if _met(len(made.faces), faces) else None
+    return None
+
+
+_FARTHER = (1.5, 2.0, 3.0, np.inf)
+"""Faces that the library leaves, as a share of the target, until no neck is cut off."""
 _BY_HAND = 3000
 """Faces too many that the careful collapse takes off rather than a more aggressive run of the library."""
 
