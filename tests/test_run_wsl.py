@@ -91,6 +91,7 @@ def test_ctrl_c_asks_and_the_browser_is_opened(root: Path, tmp_path: Path) -> No
     script = str(root / "scripts" / "run_wsl.sh")
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in `make test &`, and bash cannot trap what was
         os.execvpe("bash", ["bash", script], {**os.environ, **settings})
     try:
         hear(terminal, "is ready")
@@ -106,6 +107,9 @@ def test_ctrl_c_asks_and_the_browser_is_opened(root: Path, tmp_path: Path) -> No
         hear(terminal, "Stop ComfyUI?")
         os.write(terminal, b"y\n")
         hear(terminal, "has stopped")
+    except BaseException:  # also pytest's own: what does not stop by itself must not hold the suite; raised again
+        os.kill(pid, signal.SIGKILL)
+        raise
     finally:
         os.close(terminal)
         _, status = os.waitpid(pid, 0)
