@@ -15,6 +15,7 @@ from maquette.detect import grounding_dino, qwen3_vl
 from maquette.errors import WeightsError
 from maquette.image import from_array
 from maquette.progress import Progress, silent
+from maquette.weights.ready import missing
 
 
 def test_words_are_split_once_each() -> None:
@@ -39,7 +40,7 @@ def test_both_are_listed_and_pinned_and_name_their_command() -> None:
     for module in (grounding_dino, qwen3_vl):
         assert all(len(file.revision) == 40 for file in module.SPEC.weights)
         assert missing_reason(module)
-        assert f"models fetch {module.SPEC.name}" in missing_reason(module)
+        assert f"models fetch {module.SPEC.name}" in missing(module.SPEC)
 
 
 @pytest.fixture(scope="module")
