@@ -12,7 +12,7 @@ import numpy as np
 
 from ..progress import Progress
 from .surface import Surface
-from .topology import Floats, Ints, face_crosses, find_edges
+from .topology import Bools, Floats, Ints, face_crosses, find_edges
 
 _BORDER = 10.0
 """Weight of the planes that hold open borders in place, against the planes of faces."""
@@ -107,13 +107,7 @@ class _Work:
         faces = np.array([self.faces[f] for f in rest])
         before = self.points[faces]
         after = np.where(((faces == a) | (faces == b))[:, :, None], place, before)
-        old = np.cross(before[:, 1] - before[:, 0], before[:, 2] - before[:, 0])
-        sides = after[:, [1, 2, 0]] - after
-        new = np.cross(sides[:, 0], sides[:, 1])
-        lengths = np.linalg.norm(new, axis=1)
-        slim = lengths <= 1e-3 * np.einsum("fij,fij->fi", sides, sides).max(axis=1)
-        scale = np.maximum(lengths * np.linalg.norm(old, axis=1), np.finfo(float).tiny)
-        return bool((slim | (np.einsum("fi,fi->f", old, new) < 0.2 * scale)).any())
+        return bool(harmed(before, after).any())
 
     def _merge(self, a: int, b: int, place: Floats) -> None:
         for f in self.at[a] & self.at[b]:
@@ -143,6 +137,17 @@ class _Work:
         alive = np.array([bool(face) for face in self.faces])
         faces = np.array([face for face in self.faces if face], np.int64).reshape(-1, 3)
         return Surface(self.points, faces, self._from.rows[alive], self._from.table)
+
+
+def harmed(before: Floats, after: Floats) -> Bools:
+    """[N] triangles [N, 3, 3] that turn by more than about 80 degrees or become slim."""
+    old = np.cross(before[:, 1] - before[:, 0], before[:, 2] - before[:, 0])
+    sides = after[:, [1, 2, 0]] - after
+    new = np.cross(sides[:, 0], sides[:, 1])
+    lengths = np.linalg.norm(new, axis=1)
+    slim = lengths <= 1e-3 * np.einsum("fij,fij->fi", sides, sides).max(axis=1)
+    scale = np.maximum(lengths * np.linalg.norm(old, axis=1), np.finfo(float).tiny)
+    return np.asarray(slim | (np.einsum("fi,fi->f", old, new) < 0.2 * scale))
 
 
 def quadrics(points: Floats, faces: Ints, open_halves: Ints) -> Floats:

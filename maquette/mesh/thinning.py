@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress
-from .collapsing import quadrics
+from .collapsing import harmed, quadrics
 from .surface import Surface
 from .topology import Bools, Floats, Ints, find_edges
 
@@ -85,7 +85,7 @@ class _Work:
             edge, face = edge[stays], face[stays]
             before = self.points[face]
             after = np.where((face == one[edge][:, None])[:, :, None], place[edge][:, None], before)
-            out |= np.bincount(edge[_harmed(before, after)], minlength=len(ends)) > 0
+            out |= np.bincount(edge[harmed(before, after)], minlength=len(ends)) > 0
         return out
 
     def _merge(self, ends: Ints, place: Floats) -> None:
@@ -123,17 +123,6 @@ def _placed(points: Floats, quadric: Floats, ends: Ints) -> tuple[Floats, Floats
     return np.maximum(costs[every, pick], 0.0) + 1e-9 * weight * length**2, places[every, pick]
 
 
-def _harmed(before: Floats, after: Floats) -> Bools:
-    """[N] triangles [N, 3, 3] that turn by more than about 80 degrees or become slim."""
-    old = np.cross(before[:, 1] - before[:, 0], before[:, 2] - before[:, 0])
-    sides = after[:, [1, 2, 0]] - after
-    new = np.cross(sides[:, 0], sides[:, 1])
-    lengths = np.linalg.norm(new, axis=1)
-    slim = lengths <= 1e-3 * np.einsum("fij,fij->fi", sides, sides).max(axis=1)
-    scale = np.maximum(lengths * np.linalg.norm(old, axis=1), np.finfo(float).tiny)
-    return np.asarray(slim | (np.einsum("fi,fi->f", old, new) < 0.2 * scale))
-
-
 def _neighbours(faces: Ints, count: int) -> Any:
     """[V, V] sparse, 1 where two vertices have an edge."""
     from scipy.sparse import coo_matrix
@@ -151,7 +140,6 @@ def _keeps_topology(faces: Ints, ends: Ints, count: int) -> Bools:
     degree = np.diff(near.indptr)
     one, two = near[ends[:, 0]], near[ends[:, 1]]
     shared = one.multiply(two).tocsr()
-    shared.sort_indices()
     in_common = np.diff(shared.indptr)
     few = np.asarray(one.multiply(degree <= 3).multiply(two).sum(axis=1)).reshape(-1)
     return np.asarray((in_common == 2) & (few == 0) & (degree[ends].sum(axis=1) - 4 >= 3))
