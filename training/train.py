@@ -14,12 +14,17 @@ from torch import Tensor
 from maquette.reconstruct._nano.network import NanoNet, columns
 
 from .batches import Batch, make_batch
+from .checks import check_twin, time_parts
 from .files import load_pieces, save_pieces
 from .losses import losses
 from .optimizer import Optimizer
 from .pool import Pool
+from .ranks import Ranks
 from .scenes.native import Renderer
 from .validate import report
+
+TERMS = ("depth", "slope", "spread", "cross", "overlap", "back")
+"""Names of the losses in the curve."""
 
 
 def schedule(share: float, step: int, decay_from: float) -> float:
@@ -31,12 +36,12 @@ def schedule(share: float, step: int, decay_from: float) -> float:
 class Trainer:
     """Model, average, optimizer and the clock of the whole plan (it runs over several calls)."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.a = arguments
+    def __init__(self, arguments: argparse.Namespace, ranks: Ranks) -> None:
+        self.a, self.ranks = arguments, ranks
         torch.manual_seed(arguments.seed)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
-        self.device = torch.device(arguments.device)
+        self.device = torch.device(ranks.device(arguments.device))
         self.model = NanoNet().to(self.device, memory_format=torch.channels_last)
         self.average = NanoNet().to(self.device, memory_format=torch.channels_last).requires_grad_(False)
         self.optimizer = Optimizer(self.model, arguments.lr)
@@ -49,6 +54,7 @@ class Trainer:
             self._begin_from(Path(arguments.init))
         if not state.exists():
             self.average.load_state_dict(self.model.state_dict())
+        ranks.align(p.data for p in self.model.parameters())
 
     def _begin_from(self, folder: Path) -> None:
         """The pieces of ``folder``; the clock goes on from its ``curve.json``, or starts anew where there is none (the
@@ -100,19 +106,33 @@ class Trainer:
             picture = b.picture.contiguous(memory_format=torch.channels_last)
         return picture, b.depth, b.solid, b.valid, b.back, b.weight
 
+    def _note(self, sums: Tensor, mark: float) -> float:
+        """Mean losses since the last note into the curve and onto the screen; the new mark."""
+        n = {2: 2, 10: 8, 50: 40}.get(self.steps, 150 if self.steps == 200 else 200)
+        values = [round(v / n, 4) for v in sums.tolist()]
+        row = {"step": self.steps, "minutes": round(self.elapsed / 60, 2), **dict(zip(TERMS, values, strict=True))}
+        self.curve.append(row)
+        speed = n / (time.time() - mark)
+        print(f"{self.steps:6d} {self.elapsed / 60:6.2f} min {speed:5.1f} steps/s {row}", flush=True)
+        sums.zero_()
+        return time.time()
+
     def run(self, renderer: Renderer, pool: Pool, began: float) -> None:
         """Train until --minutes after ``began``, or for --steps."""
-        g = torch.Generator(self.device).manual_seed(self.a.seed + self.steps)
+        g = torch.Generator(self.device).manual_seed(self.a.seed + self.steps + 1_000_003 * self.ranks.rank)
         forward, before = self.step_function(), self.elapsed
         side = torch.cuda.Stream() if self.device.type == "cuda" else None
         coming: tuple[Tensor, ...] | None = self.ahead(side, renderer, pool, g)
-        names = ["depth", "slope", "spread", "cross", "overlap", "back"]
-        sums, mark, started = torch.zeros(6, device=self.device), time.time(), time.time()
+        sums, mark, started = torch.zeros(len(TERMS), device=self.device), time.time(), time.time()
         first = self.steps
-        while time.time() - began < self.a.minutes * 60 and self.steps - first < self.a.steps:
+        while True:
             if self.steps == first + 3:
                 started = time.time()  # compiling does not count
-            self.elapsed = before + time.time() - started
+            goes_on = time.time() - began < self.a.minutes * 60 and self.steps - first < self.a.steps
+            elapsed = self.ranks.agree(before + time.time() - started if goes_on else -1.0)
+            if elapsed < 0:
+                break
+            self.elapsed = elapsed
             inputs, coming = coming, None
             if side:
                 torch.cuda.current_stream().wait_stream(side)
@@ -122,6 +142,7 @@ class Trainer:
             loss, terms = forward(*inputs)
             loss.backward()
             grads = [p.grad for p in self.model.parameters() if p.grad is not None]
+            self.ranks.average(grads)
             norm = torch.nn.utils.get_total_norm(grads)
             torch._foreach_mul_(grads, torch.where(norm.isfinite(), (1.0 / norm.clamp(min=1.0)), 0.0))
             for x in grads:
@@ -134,64 +155,10 @@ class Trainer:
             rate = 1 - min(self.a.average, (1 + self.steps) / (20 + self.steps))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), rate)
             sums += terms
-            if self.steps % 200 == 0 or self.steps in (2, 10, 50):
-                n = {2: 2, 10: 8, 50: 40}.get(self.steps, 150 if self.steps == 200 else 200)
-                values = [round(v / n, 4) for v in sums.tolist()]
-                speed = n / (time.time() - mark)
-                self.curve.append(
-                    {
-                        "step": self.steps,
-                        "minutes": round(self.elapsed / 60, 2),
-                        **dict(zip(names, values, strict=True)),
-                    }
-                )
-                print(
-                    f"{self.steps:6d} {self.elapsed / 60:6.2f} min {speed:5.1f} steps/s {self.curve[-1]}",
-                    flush=True,
-                )
-                sums.zero_()
-                mark = time.time()
-
-
-def time_parts(renderer: Renderer, pool: Pool, batch: int) -> None:
-    """Print milliseconds of each part of making a batch."""
-    g = torch.Generator("cuda").manual_seed(0)
-    heads, prims = pool.draw(batch, g)
-    from .scenes.looks import framed_looks
-
-    looks, _ = framed_looks(renderer, heads, prims, g)
-    parts = {
-        "looks": lambda: framed_looks(renderer, heads, prims, g),
-        "picture": lambda: renderer.picture(heads, prims, looks),
-        "spans": lambda: renderer.spans(heads, prims, looks),
-        "batch": lambda: make_batch(renderer, heads, prims, g),
-    }
-    for name, work in parts.items():
-        work()
-        torch.cuda.synchronize()
-        t = time.time()
-        for _ in range(5):
-            work()
-        torch.cuda.synchronize()
-        print(f"{name}: {(time.time() - t) / 5 * 1e3:.1f} ms for {batch}", flush=True)
-
-
-def check_twin(renderer: Renderer) -> None:
-    """GPU kernel against the CPU build of the same source, on random points of 32 scenes."""
-    from .pool import scene_arrays
-    from .scenes import layout as at
-
-    cpu = Renderer("cpu")
-    heads, prims = (torch.from_numpy(a) for a in scene_arrays(list(range(32))))
-    look = torch.zeros(at.LOOK)
-    look[at.STRETCH], look[at.STRETCH_STEP] = 1.0, 1.0
-    points = torch.rand(20000, 3) * 2 - 1
-    worst = 0.0
-    for h, p in zip(heads, prims, strict=True):
-        a, _ = cpu.field(h, p.contiguous(), look, points)
-        b, _ = renderer.field(h.cuda(), p.contiguous().cuda(), look.cuda(), points.cuda())
-        worst = max(worst, float((a - b.cpu()).abs().quantile(0.999)))
-    print(f"kernel against CPU build: 99.9 % of the distances within {worst:.2e}", flush=True)
+            if self.steps % 200 == 0:
+                self.ranks.align(p.data for p in self.model.parameters())
+            if self.ranks.first and (self.steps % 200 == 0 or self.steps in (2, 10, 50)):
+                mark = self._note(sums, mark)
 
 
 def evaluate(arguments: argparse.Namespace, model: NanoNet, renderer: Renderer) -> dict[str, dict[str, float]]:
@@ -230,16 +197,22 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=13, help="processes that make scenes")
     parser.add_argument("--each", type=int, default=16, help="scenes a family in the evaluation at the end")
     arguments = parser.parse_args(given)
-    began = time.time()
-    pool = Pool(arguments.call * 20_000_000, arguments.chunks, arguments.workers, arguments.device)
-    renderer = Renderer(arguments.device)
+    began, ranks = time.time(), Ranks()
+    device = ranks.device(arguments.device)
+    seed = arguments.call * 20_000_000 + ranks.rank * 250_000_000
+    pool = Pool(seed, arguments.chunks, arguments.workers, device)
+    ranks.join(device)
+    renderer = Renderer(device)
     print(f"pool ready {time.time() - began:.1f} s, {pool.filled} scenes", flush=True)
-    trainer = Trainer(arguments)
-    if trainer.steps == 0 and arguments.device == "cuda":
+    trainer = Trainer(arguments, ranks)
+    if ranks.first and trainer.steps == 0 and arguments.device == "cuda":
         check_twin(renderer)
         time_parts(renderer, pool, arguments.batch)
     trainer.run(renderer, pool, began)
     pool.close()
+    ranks.leave()
+    if not ranks.first:
+        return
     trainer.save({})
     trainer.save(evaluate(arguments, trainer.average, renderer))
     peak = torch.cuda.max_memory_allocated() / 2**30 if arguments.device == "cuda" else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -37,7 +38,7 @@ def build(cuda: bool, folder: Path | None = None) -> Path:
         if cuda
         else ["-O3", "-ffast-math", "-fPIC", "-x", "c++"]
     )
-    partial = target.with_suffix(".part")
+    partial = target.with_suffix(f".{os.getpid()}.part")  # several ranks may build at once
     subprocess.run([tool, *flags, "-shared", str(SOURCES / "scenes.cu"), "-o", str(partial)], check=True)
     partial.rename(target)
     return target
