@@ -5,6 +5,8 @@ Both give the same bits: coverage is decided in integers, and the float32 arithm
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -47,9 +49,9 @@ def rasterize(
     and the depth [rows, columns] (inf = nothing), float32, where ``vertices`` lies. ValueError for NaN, for coordinates
     beyond 65,536 pixels and for faces that name no vertex.
     """
-    faces = _checked(vertices, faces)
-    points, depth = _snap(vertices[:, :2], corner), vertices[:, 2].to(torch.float32).contiguous()
-    flat = not perspective and len(depth) > 0 and bool((depth == depth[0]).all())
+    depth = vertices[:, 2].to(torch.float32).contiguous()
+    faces, flat = _checked(vertices, faces, None if perspective else depth)
+    points = _snap(vertices[:, :2], corner)
     if method(vertices.device) == "native":
         found = torch.ops.maquette.uv_raster(points, depth, faces, columns, rows, flat, perspective, conservative)
         return (*found,)
@@ -64,7 +66,7 @@ def count(
     rows: int,
 ) -> Tensor:
     """[rows, columns] int32: how many faces cover each pixel centre; the same errors as ``rasterize``."""
-    faces = _checked(points, faces)
+    faces, _ = _checked(points, faces)
     snapped = _snap(points, (0, 0))
     if method(points.device) == "native":
         counted: Tensor = torch.ops.maquette.uv_count(snapped, faces, columns, rows)
@@ -73,23 +75,32 @@ def count(
     return reference.count(reference.Scene(snapped, depth, faces, columns, rows))
 
 
-def _checked(vertices: Tensor, faces: Tensor) -> Tensor:
-    """[F, 3] int64 faces on the device of ``vertices``, all of whose corners exist."""
+def _checked(vertices: Tensor, faces: Tensor, depth: Tensor | None = None) -> tuple[Tensor, bool]:
+    """[F, 3] int64 faces on the device of ``vertices``, all of whose corners exist, and: is ``depth`` [V] the same all
+    over? ValueError for what no raster can draw. Everything is asked of a device at once, for each answer is a wait."""
     faces = faces.to(vertices.device, torch.int64).reshape(-1, 3).contiguous()
-    if not bool(torch.isfinite(vertices).all()):
+    asked = [vertices.abs().amax(dim=0)] if len(vertices) else []  # NaN where there is one
+    if len(faces):
+        asked.append(torch.stack(faces.aminmax()))
+    if depth is not None and len(depth):
+        asked.append(torch.stack(depth.aminmax()))
+    if vertices.device.type == "mps":  # knows no float64
+        asked = [part.cpu() for part in asked]
+    told = torch.cat([part.double() for part in asked]).tolist() if asked else []
+    peaks, told = (told[: vertices.shape[1]], told[vertices.shape[1] :]) if len(vertices) else ([0.0, 0.0], told)
+    if not all(math.isfinite(peak) for peak in peaks):
         raise ValueError("cannot rasterise: vertices or uvs hold NaN or infinite values; clean the mesh first")
-    if len(faces) and (int(faces.min()) < 0 or int(faces.max()) >= len(vertices)):
+    if len(faces) and (told[0] < 0 or told[1] >= len(vertices)):
         raise ValueError(f"cannot rasterise: a face names a vertex that is not among the {len(vertices)} there are")
-    return faces
+    if max(peaks[:2]) > GUARD:
+        raise ValueError(
+            f"cannot rasterise: a vertex lies {max(peaks[:2]):.0f} pixels out (limit {GUARD}); the camera is too close"
+            " to the mesh, or the uvs are far outside [0, 1]"
+        )
+    return faces, depth is not None and len(depth) > 0 and told[-2] == told[-1]
 
 
 def _snap(flat: Tensor, corner: tuple[int, int]) -> Tensor:
     """[V, 2] int64 sub-pixel coordinates in the window."""
-    reach = float(flat.abs().max()) if len(flat) else 0.0
-    if reach > GUARD:
-        raise ValueError(
-            f"cannot rasterise: a vertex lies {reach:.0f} pixels out (limit {GUARD}); the camera is too close to the"
-            " mesh, or the uvs are far outside [0, 1]"
-        )
-    offset = torch.tensor(corner, dtype=flat.dtype, device=flat.device)
-    return torch.round((flat - offset) * reference.STEPS).to(torch.int64).contiguous()
+    shifted = torch.stack([flat[:, axis] - corner[axis] for axis in (0, 1)], dim=1)
+    return torch.round(shifted * reference.STEPS).to(torch.int64).contiguous()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from ..data import Mesh, Texture
+from ..data import FloatArray, Mesh, Texture
 from ._gutter import fill_gutter
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 _CONSTANT = 1.5 / 255
 """A metallic-roughness map that varies less is two numbers, not a texture."""
 _BLOCK = 1 << 20
+_ON_DEVICE = 4096
+"""Side up to which the maps of a CUDA device stay there until they are done, 0.2 GB each; larger ones on the host."""
 
 
 @dataclass
@@ -20,73 +26,90 @@ class Canvas:
     """color: [S, S, 3] float32 sRGB; used: [S, S] texels inside a triangle; lost: [S, S] those that nothing knew.
 
     packed: [S, S, 3] metallic-roughness as in glTF, or None while every texel had ``plain`` (metallic, roughness): a
-    map that is the same all over would be half of the memory for nothing.
+    map that is the same all over would be half of the memory for nothing. All lie on one device until ``on``.
     """
 
-    color: npt.NDArray[np.float32]
-    used: npt.NDArray[np.bool_]
-    lost: npt.NDArray[np.bool_]
-    packed: npt.NDArray[np.float32] | None = None
-    plain: npt.NDArray[np.float32] | None = None
+    color: Tensor
+    used: Tensor
+    lost: Tensor
+    packed: Tensor | None = None
+    plain: FloatArray | None = None
     notes: list[str] = field(default_factory=list)
+    share: float = 0.0
+    """Of the texels, those in use; known once ``filled``."""
 
     @classmethod
-    def blank(cls, size: int) -> Canvas:
+    def blank(cls, size: int, device: str | torch.device = "cpu") -> Canvas:
         """Nothing painted yet."""
-        empty = np.zeros((size, size), bool)
-        return cls(np.zeros((size, size, 3), np.float32), empty, empty.copy())
+        import torch
 
-    def paint(self, rows: slice, inside: npt.NDArray[np.bool_], values: npt.NDArray[np.float32]) -> None:
-        """values: [N, 5] colour, metallic, roughness of the texels ``inside`` [h, S] of ``rows``; NaN = unknown."""
-        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=1))
-        self.used[rows] = inside
-        self.lost[rows][inside] = ~known
-        self.color[rows][inside] = np.where(known[:, None], values[:, :3], 0.0)
-        self._paint_scalars(rows, inside, values[:, 3:], known)
+        place = device if torch.device(device).type == "cuda" and size <= _ON_DEVICE else "cpu"
+        empty = torch.zeros((size, size), dtype=torch.bool, device=place)
+        return cls(torch.zeros((size, size, 3), device=place), empty, empty.clone())
 
-    def _paint_scalars(
-        self, rows: slice, inside: npt.NDArray[np.bool_], pairs: npt.NDArray[np.float32], known: npt.NDArray[np.bool_]
-    ) -> None:
-        sure = pairs[known]
-        if len(sure) == 0:
-            return
-        if self.plain is None:
-            self.plain = sure[0].copy()
+    def paint(self, rows: slice, inside: Tensor, values: Tensor) -> None:
+        """values: [N, 5] colour, metallic, roughness of the texels ``inside`` [N], flat indices into the strip;
+        NaN = unknown."""
+        import torch
+
+        inside, values = inside.to(self.color.device), values.to(self.color.device)
+        known = torch.isfinite(values).all(dim=1)
+        self.used[rows].view(-1)[inside] = True
+        self.lost[rows].view(-1)[inside] = ~known
+        self.color[rows].view(-1, 3)[inside] = torch.where(known[:, None], values[:, :3], 0.0)
+        if len(values):
+            self._paint_scalars(rows, inside, values[:, 3:], known)
+
+    def _paint_scalars(self, rows: slice, inside: Tensor, pairs: Tensor, known: Tensor) -> None:
+        import torch
+
+        first = pairs[known.to(torch.uint8).argmax()] if self.plain is None else pairs.new_tensor(self.plain)
         if self.packed is None:
-            if np.abs(sure - self.plain).max() < _CONSTANT / 2:
+            off = torch.where(known[:, None], (pairs - first).abs(), 0.0).max()
+            some, metallic, roughness, most = torch.stack([known.any().to(off), *first, off]).tolist()  # one wait
+            if not some:
                 return
-            self.packed = np.ones_like(self.color)
-            self.packed[..., 2], self.packed[..., 1] = self.plain
-        strip = self.packed[rows]
-        strip[inside, 2], strip[inside, 1] = np.where(known[:, None], pairs, self.plain).T
+            if self.plain is None:
+                self.plain = np.array([metallic, roughness], np.float32)
+            if most < _CONSTANT / 2:
+                return
+            self.packed = torch.ones_like(self.color)
+            self.packed[..., 2], self.packed[..., 1] = metallic, roughness
+        sure = torch.where(known[:, None], pairs, first)
+        self.packed[rows].view(-1, 3)[inside] = torch.cat([torch.ones_like(sure[:, :1]), sure.flip(1)], dim=1)
 
     def filled(self, mesh: Mesh) -> None:
         """Unknown texels take the nearest known one's values (in the atlas), then the gutters are filled."""
-        known = self.used & ~self.lost
-        if not known.any():
-            self.color[:] = np.power(mesh.material.base_color, 1 / 2.2)
+        import torch
+
+        used, lost = torch.stack([self.used.sum(), self.lost.sum()]).tolist()
+        self.share = used / self.used.numel()
+        if used == lost:
+            self.color[:] = self.color.new_tensor(np.power(mesh.material.base_color, 1 / 2.2))
             self.plain = np.array([mesh.material.metallic, mesh.material.roughness], np.float32)
             self.packed = None
             self.notes.append("no appearance knew any part of the surface; the texture is the plain material")
             return
-        if self.lost.any():
-            share = self.lost.sum() / self.used.sum()
-            self.notes.append(f"{share:.1%} of the texels had no colour and took that of the nearest one")
-            self._fill_lost(known)
+        if lost:
+            self.notes.append(f"{lost / used:.1%} of the texels had no colour and took that of the nearest one")
+            self._fill_lost()
         for maps in (self.color, self.packed):
             if maps is not None:
                 fill_gutter(maps, self.used)
 
-    def _fill_lost(self, known: npt.NDArray[np.bool_]) -> None:
+    def _fill_lost(self) -> None:
         """The nearest known texel is one at the border of the known ones, so only those go into the search tree."""
+        import torch
         from scipy.ndimage import binary_erosion
         from scipy.spatial import cKDTree
 
+        known = (self.used & ~self.lost).cpu().numpy()
         rim = np.argwhere(known & ~binary_erosion(known, border_value=True))
-        tree, where = cKDTree(rim), np.argwhere(self.lost)
+        tree, where = cKDTree(rim), np.argwhere(self.lost.cpu().numpy())
         for start in range(0, len(where), _BLOCK):
-            row, column = where[start : start + _BLOCK].T
-            near = rim[tree.query(np.stack([row, column], axis=1))[1]].T
+            block = where[start : start + _BLOCK]
+            row, column = torch.tensor(block.T, device=self.color.device)
+            near = torch.tensor(rim[tree.query(block)[1]].T, device=self.color.device)
             for maps in (self.color, self.packed):
                 if maps is not None:
                     maps[row, column] = maps[near[0], near[1]]
@@ -97,14 +120,13 @@ class Canvas:
         Factor and vertex colours end here, for glTF would multiply the texture, which has them in it, once more.
         """
         mesh = mesh.replace(vertex_colors=None)
-        np.clip(self.color, 0, 1, out=self.color)
+        color = self.color.clamp_(0, 1).cpu().numpy()
         material = replace(mesh.material, base_color=(1.0, 1.0, 1.0))
         if self.packed is None:
             metallic, roughness = (
                 (0.0, 0.8) if self.plain is None else (round(float(x), 6) for x in self.plain.clip(0, 1))
             )
             material = replace(material, metallic=metallic, roughness=roughness)
-            return mesh.replace(texture=Texture(self.color), material=material)
-        np.clip(self.packed, 0, 1, out=self.packed)
+            return mesh.replace(texture=Texture(color), material=material)
         material = replace(material, metallic=1.0, roughness=1.0)
-        return mesh.replace(texture=Texture(self.color, self.packed), material=material)
+        return mesh.replace(texture=Texture(color, self.packed.clamp_(0, 1).cpu().numpy()), material=material)

@@ -10,7 +10,7 @@ import numpy as np
 from ..data import FloatArray, Mesh, Texture
 from ..errors import BadMeshError
 from ..geometry.closest import ClosestSurface
-from ..geometry.normals import vertex_normals
+from ..geometry.normals import points_and_normals, vertex_normals
 from ..progress import Progress, silent
 from ._gutter import fill_gutter
 from ._strips import strips
@@ -59,20 +59,21 @@ def bake_detail(
 
 def _normal_map(mesh: Mesh, detail: Mesh, size: int, progress: Progress) -> FloatArray:
     """[size, size, 3] in [0, 1]: the detail's normal in the frame that the reader of the map will build there."""
+    import torch
+
     surface = ClosestSurface(detail)
     _check_place(mesh, surface)
-    finer, out = vertex_normals(detail), np.zeros((size, size, 3), np.float32)
-    used = np.zeros((size, size), bool)
+    finer, out, used = vertex_normals(detail), torch.zeros(size, size, 3), torch.zeros(size, size, dtype=torch.bool)
     for rows, inside, found in strips(mesh, np.concatenate([mesh.vertices, *tangent_frames(mesh)], axis=1), size):
-        used[rows] = inside
+        used[rows].view(-1)[inside] = True
         values = found.numpy()
         local = np.empty((len(values), 3), np.float32)
         for start in range(0, len(values), _BLOCK):
             progress.update(rows.start, size, "baking normals")
             local[start : start + _BLOCK] = _in_frame(values[start : start + _BLOCK], surface, detail, finer)
-        out[rows][inside] = local * 0.5 + 0.5
+        out[rows].view(-1, 3)[inside] = torch.from_numpy(local * 0.5 + 0.5)
     fill_gutter(out, used)
-    return out.clip(0, 1, out=out)
+    return np.asarray(out.clamp_(0, 1))
 
 
 def _in_frame(values: FloatArray, surface: ClosestSurface, detail: Mesh, finer: FloatArray) -> FloatArray:
@@ -112,19 +113,18 @@ def _occlusion_map(mesh: Mesh, size: int, device: str | torch.device, progress: 
 
 
 def _soft_occlusion(mesh: Mesh, size: int, device: str | torch.device, progress: Progress) -> FloatArray:
+    import torch
+
     sky = _Sky.over(mesh, device, progress.part(0.0, 0.3))
-    out, used = np.zeros((size, size, 1), np.float32), np.zeros((size, size), bool)
-    surface = np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1)
-    for rows, inside, found in strips(mesh, surface, size, device):
-        used[rows] = inside
-        shares = []
-        for part in found.split(_BLOCK):
+    out = torch.zeros(size, size, 1, device=device)
+    used = torch.zeros(size, size, dtype=torch.bool, device=device)
+    for rows, inside, found in strips(mesh, points_and_normals(mesh, device), size, device):
+        used[rows].view(-1)[inside] = True
+        for where, part in zip(inside.split(_BLOCK), found.split(_BLOCK), strict=True):
             progress.update(0.3 + 0.7 * rows.start / size, 1, "baking occlusion")
-            shares.append(sky.share(part).cpu().numpy())
-        if shares:
-            out[rows][inside] = np.concatenate(shares)[:, None]
+            out[rows].view(-1)[where] = sky.share(part)
     fill_gutter(out, used)
-    return out.clip(0, 1, out=out)
+    return np.asarray(out.clamp_(0, 1).cpu())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import Appearance, FloatArray, Mesh, View
 from ..errors import BadInputError, BadMeshError
-from ..geometry.normals import vertex_normals
+from ..geometry.normals import points_and_normals, vertex_normals
 from ..progress import Progress, silent
 from ._canvas import Canvas
 from ._delight import Shading, find_shading
@@ -18,7 +18,6 @@ from ._strips import strips
 from ._unwrap import check_size
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import torch
 
     from ..appearance import ProjectedPhotos
@@ -46,7 +45,15 @@ class _Layers:
     appearance: Appearance
     shading: Shading | None = None
     strength: float = 0.0
-    counted: dict[str, float] = field(default_factory=lambda: {"photos": 0.0, "appearance": 0.0, "fill": 0.0})
+    _sums: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def counted(self) -> dict[str, float]:
+        """How many texels photos, appearance and neither filled so far; waits for the device once."""
+        import torch
+
+        sums = torch.stack(self._sums).tolist() if self._sums else []
+        return {name: sum(row[k] for row in sums) for k, name in enumerate(("photos", "appearance", "fill"))}
 
     def look(self, points: torch.Tensor, normals: torch.Tensor) -> torch.Tensor:
         """[N, 5] base colour (sRGB), metallic, roughness; NaN where nothing knows the point."""
@@ -63,9 +70,7 @@ class _Layers:
         found[:, 3], found[:, 4] = sample.metallic.to(points), sample.roughness.to(points)
         sure = (1 - known) * sample.known.to(points).nan_to_num().clamp(0, 1)
         sure = torch.where(torch.isfinite(found[:, :3]).all(dim=1), sure, torch.zeros_like(sure))
-        self.counted["photos"] += float(known.sum())
-        self.counted["appearance"] += float(sure.sum())
-        self.counted["fill"] += float((1 - known - sure).sum())
+        self._sums.append(torch.stack([known.sum(), sure.sum(), (1 - known - sure).sum()]))
         if self.shading is not None:
             found[:, :3] = self.shading.removed(found[:, :3], normals, self.strength)
         return found
@@ -110,17 +115,15 @@ def bake(
         raise BadInputError(f"delight is the share of the shading to take out, from 0 to 1; got {delight}")
     if mesh.checked().uvs is None:
         raise BadMeshError("this mesh has no uvs to bake into; unwrap it first (bake.unwrap, node Unwrap)")
-    layers, canvas = _Layers(_photos(mesh, views, device), appearance), Canvas.blank(size)
+    layers, canvas = _Layers(_photos(mesh, views, device), appearance), Canvas.blank(size, device)
     if delight > 0 and not layers.delight(mesh, delight, device):
         canvas.notes.append("de-light: the surface shows too little to tell shading from paint; nothing was taken out")
-    for rows, inside, found in strips(
-        mesh, np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1), size, device
-    ):
+    for rows, inside, found in strips(mesh, points_and_normals(mesh, device), size, device):
         progress.update(rows.start, size, "baking texels")
         canvas.paint(rows, inside, _looked_up(layers, found, progress))
     progress.check()
     canvas.filled(mesh)
-    coverage = _coverage(mesh, layers, float(canvas.used.mean()), size)
+    coverage = _coverage(mesh, layers, canvas.share, size, device)
     return BakeResult(canvas.on(mesh), coverage, tuple(canvas.notes))
 
 
@@ -146,38 +149,41 @@ def _photos(mesh: Mesh, views: Sequence[View], device: str | torch.device) -> Pr
     return ProjectedPhotos(mesh, views, device=device) if views else None
 
 
-def _looked_up(layers: _Layers, found: torch.Tensor, progress: Progress) -> npt.NDArray[np.float32]:
+def _looked_up(layers: _Layers, found: torch.Tensor, progress: Progress) -> torch.Tensor:
     """[N, 5] what the layers say at points and normals [N, 6]."""
     import torch
 
-    out = np.empty((len(found), 5), np.float32)
+    out = found.new_empty((len(found), 5))
     for start in range(0, len(found), _BLOCK):
         progress.check()
         part = found[start : start + _BLOCK]
         normals = torch.nn.functional.normalize(part[:, 3:], dim=1)
-        out[start : start + _BLOCK] = layers.look(part[:, :3].contiguous(), normals).cpu().numpy()
+        out[start : start + _BLOCK] = layers.look(part[:, :3].contiguous(), normals)
     return out
 
 
-def _coverage(mesh: Mesh, layers: _Layers, used: float, size: int) -> dict[str, float]:
-    total = sum(layers.counted.values()) or 1.0
-    shares = {name: round(value / total, 4) for name, value in layers.counted.items()}
-    low, middle, high = (float(f"{value * size:.4g}") for value in _density(mesh))
+def _coverage(mesh: Mesh, layers: _Layers, used: float, size: int, device: str | torch.device) -> dict[str, float]:
+    counted = layers.counted
+    total = sum(counted.values()) or 1.0
+    shares = {name: round(value / total, 4) for name, value in counted.items()}
+    low, middle, high = (float(f"{value * size:.4g}") for value in _density(mesh, device))
     density = {"texels_per_unit": middle, "texels_per_unit_low": low, "texels_per_unit_high": high}
     return shares | {"utilisation": round(used, 4), **density}
 
 
-def _density(mesh: Mesh) -> npt.NDArray[np.float64]:
-    """[3] length in uv / length in the world: 5 %, 50 % and 95 % quantile over the surface's area."""
-    assert mesh.uvs is not None
-    uv, world = mesh.uvs[mesh.faces].astype(np.float64), mesh.vertices[mesh.faces].astype(np.float64)
+def _density(mesh: Mesh, device: str | torch.device) -> list[float]:
+    """Length in uv / length in the world: 5 %, 50 % and 95 % quantile over the surface's area."""
+    import torch
+
+    faces = torch.tensor(mesh.faces, device=device).long()
+    uv, world = (torch.tensor(values, device=device).double()[faces] for values in (mesh.uvs, mesh.vertices))
     one, two = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
-    flat = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])
-    area = np.linalg.norm(np.cross(world[:, 1] - world[:, 0], world[:, 2] - world[:, 0]), axis=1)
+    flat = (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).abs()
+    area = torch.linalg.cross(world[:, 1] - world[:, 0], world[:, 2] - world[:, 0]).norm(dim=1)
     good = area > 1e-9 * area.max()
-    if not good.any():
-        return np.zeros(3)
-    ratio, weight = np.sqrt(flat[good] / area[good]), area[good]
-    order = np.argsort(ratio)
-    share = np.cumsum(weight[order]) / weight.sum()
-    return np.asarray(ratio[order][np.searchsorted(share, (0.05, 0.5, 0.95)).clip(0, len(order) - 1)])
+    weight = torch.where(good, area, 0.0)  # what has no area weighs nothing and goes last
+    ratio, order = torch.where(good, (flat / area.clamp(min=1e-300)).sqrt(), torch.inf).sort()
+    total = weight[order].cumsum(0)
+    wanted = total.new_tensor((0.05, 0.5, 0.95)) * total[-1]
+    found: list[float] = ratio[torch.searchsorted(total, wanted).clamp(max=len(ratio) - 1)].tolist()
+    return [value if value < float("inf") else 0.0 for value in found]

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from maquette.appearance import OwnLook, ProjectedPhotos, Uniform
 from maquette.appearance.color import to_linear
-from maquette.bake import bake, color_vertices, dress, unwrap
+from maquette.bake import _gutter, bake, color_vertices, dress, unwrap
 from maquette.bake._gutter import fill_gutter
 from maquette.data import Material, Mesh, SurfaceSample, Texture, View
 from maquette.errors import BadInputError, BadMeshError, Cancelled
@@ -35,7 +35,7 @@ class ByPlace:
 
     def sample(self, points: torch.Tensor, normals: torch.Tensor) -> SurfaceSample:
         assert points.shape == normals.shape
-        torch.testing.assert_close(normals.norm(dim=1), torch.ones(len(points)), atol=1e-4, rtol=0)
+        torch.testing.assert_close(normals.norm(dim=1), torch.ones_like(points[:, 0]), atol=1e-4, rtol=0)
         self.largest = max(self.largest, len(points))
         color = points + 0.5
         color[points[:, 0] < self.hole] = float("nan")
@@ -201,7 +201,7 @@ def test_gutters_take_the_nearest_used_texel(used: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     maps = rng.uniform(0, 1, (12, 12, 2))
     filled = maps.copy()
-    fill_gutter(filled, used)
+    fill_gutter(torch.from_numpy(filled), torch.from_numpy(used))
     np.testing.assert_array_equal(filled[used], maps[used])
     places = np.argwhere(used)
     for row, column in np.argwhere(~used):
@@ -210,12 +210,51 @@ def test_gutters_take_the_nearest_used_texel(used: np.ndarray) -> None:
         assert any((filled[row, column] == maps[r, c]).all() for r, c in nearest)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31 - 1))
+def test_a_device_finds_the_same_nearest_texels_as_the_host(seed: int) -> None:
+    """Ties included; also where the nearest lies hundreds of columns away, and in few pairs at a time."""
+    rng = np.random.default_rng(seed)
+    used = torch.from_numpy(rng.random(rng.integers(1, (60, 700))) < rng.choice([0.5, 0.05, 0.001]))
+    used[rng.integers(len(used)), rng.integers(used.shape[1])] = True
+    rows = slice(*sorted(int(row) for row in rng.integers(0, len(used) + 1, 2)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_gutter, "_PAIRS", int(rng.choice([1000, 1 << 22])))
+        found = _gutter.nearest_on_device(used, rows)
+    for here, there in zip(_gutter._nearest_on_host(used, rows), found, strict=True):
+        assert torch.equal(here, there)
+
+
+def test_the_search_of_a_device_reaches_across_the_widest_strip() -> None:
+    """8192 columns, the only used texel in the last: squares and columns fit into one integer."""
+    used = torch.zeros(3, 8192, dtype=torch.bool)
+    used[2, -1] = True
+    empty, source = _gutter.nearest_on_device(used, slice(0, 1))
+    assert torch.equal(empty, torch.arange(8192)) and (source == 3 * 8192 - 1).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("hole", [-9.0, -0.3, 9.0])
+def test_a_device_bakes_the_texture_of_the_host(ball: Mesh, hole: float) -> None:
+    """Every map, gutters, lost texels and figures; a texel exactly at a step of the look may fall on either side."""
+    here, there = (bake(ball, ByPlace(hole=hole), size=256, device=device) for device in ("cpu", "cuda"))
+    assert here.mesh.texture is not None and there.mesh.texture is not None
+    for name in ("base_color", "metallic_roughness"):
+        one, two = getattr(here.mesh.texture, name), getattr(there.mesh.texture, name)
+        assert (one is None) == (two is None)
+        if one is not None:
+            assert (np.abs(one - two) > 1e-4).mean() < 0.005
+    assert len(here.notes) == len(there.notes)
+    assert here.coverage == pytest.approx(there.coverage, rel=1e-3, abs=1e-3)
+
+
 def test_gutters_of_a_tall_atlas_match_across_strips() -> None:
     used = np.zeros((2600, 2600), bool)
     used[1000:1040, 700:710] = True
     maps = np.zeros((2600, 2600, 1), np.float32)
     maps[1000:1020], maps[1020:1040] = 0.25, 0.75
-    fill_gutter(maps, used)
+    fill_gutter(torch.from_numpy(maps), torch.from_numpy(used))
     assert maps[980, 705, 0] == 0.25
     assert maps[1060, 705, 0] == 0.75
     assert abs(maps[2500, 0, 0] - 0.5) < 1e-6, "too far away: the mean"

@@ -20,8 +20,11 @@ from maquette.native import extension
 
 def texels(mesh: Mesh, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """[size, size] texels in use, and ``values`` [V, C] interpolated at them [N, C]."""
-    parts = list(strips(mesh, values, size))
-    return np.concatenate([inside for _, inside, _ in parts]), np.concatenate([part.numpy() for _, _, part in parts])
+    used, found = np.zeros((size, size), bool), []
+    for rows, inside, part in strips(mesh, values, size):
+        used[rows].reshape(-1)[inside.numpy()] = True
+        found.append(part.numpy())
+    return used, np.concatenate(found)
 
 
 def ball(level: int, radius: float = 0.5) -> Mesh:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 import trimesh
 
 from maquette.data import Mesh
-from maquette.geometry.normals import face_normals, vertex_normals
+from maquette.geometry.normals import _vertex_normals_on, face_normals, points_and_normals, vertex_normals
 
 
 def test_normals_of_a_sphere_point_outwards() -> None:
@@ -34,3 +35,15 @@ def test_the_meshs_own_normals_are_kept() -> None:
     own = np.array([[0, 0, 1.0]] * 3)
     mesh = Mesh(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1.0]]), np.array([[0, 1, 2]]), vertex_normals=own)
     np.testing.assert_array_equal(vertex_normals(mesh), own.astype(np.float32))
+
+
+def test_a_device_computes_the_normals_of_the_host() -> None:
+    """The same rule in torch: angles, faces without area, vertices without faces."""
+    rng = np.random.default_rng(0)
+    vertices = rng.normal(size=(60, 3)).astype(np.float32)
+    faces = np.concatenate([rng.integers(0, 50, (200, 3)), [[3, 3, 4], [5, 5, 5]]])
+    mesh = Mesh(vertices, faces)
+    found = _vertex_normals_on(torch.tensor(vertices), torch.tensor(faces))
+    np.testing.assert_allclose(found, vertex_normals(mesh), atol=1e-5)
+    both = points_and_normals(mesh).numpy()
+    np.testing.assert_array_equal(both, np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1))
