@@ -163,7 +163,7 @@ def _qwen(picture: Any) -> Work:
     import torch
     import transformers
 
-    from maquette.detect import _qwen3_vl
+    from maquette.detect import _qwen3_vl, qwen3_vl
     from maquette.progress import silent
 
     plain: Any = getattr(transformers, "Qwen2VLImageProcessorPil", None) or transformers.Qwen2VLImageProcessor
@@ -178,7 +178,8 @@ def _qwen(picture: Any) -> Work:
         "patch_size": 16, "num_position_embeddings": 2304, "deepstack_visual_indexes": [5, 11, 17],
     }  # fmt: skip
     config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True)
-    torch.set_default_dtype(torch.bfloat16)
+    size, device = sum(file.size or 0 for file in qwen3_vl.SPEC.weights), "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_default_dtype(_qwen3_vl.precision(size, device))
     network = transformers.Qwen3VLForConditionalGeneration(config).eval()
     torch.set_default_dtype(torch.float32)
     network.generation_config.eos_token_id = None

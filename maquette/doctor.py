@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
+from .memory import total_memory_bytes
 
 State = Literal["ok", "note", "missing", "broken"]
 NEEDED = (
@@ -177,21 +178,6 @@ def _memory() -> list[Finding]:
         return []
     state: State = "ok" if total > 6 * _GIB else "note"
     return [Finding("memory", state, f"{total / _GIB:.1f} GiB", "" if state == "ok" else "keep --resolution at 128")]
-
-
-def total_memory_bytes() -> int | None:
-    """Memory of this machine, or the container's limit when that is lower; None where the system does not tell."""
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    else:
-        try:
-            import psutil  # Windows; ComfyUI brings it
-        except ImportError:
-            return None
-        total = int(psutil.virtual_memory().total)
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.exists() else "max"
-    return min(total, int(text)) if text.isdigit() else total
 
 
 def _wsl() -> list[Finding]:

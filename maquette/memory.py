@@ -270,3 +270,18 @@ def _asked_for(error: BaseException) -> str:
     """The useful start of torch's message."""
     text = str(error).replace("\n", " ")
     return text.split(". GPU")[0][:160] or type(error).__name__
+
+
+def total_memory_bytes() -> int | None:
+    """Memory of this machine, or the container's limit when that is lower; None where the system does not tell."""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    else:
+        try:
+            import psutil  # Windows; ComfyUI brings it
+        except ImportError:
+            return None
+        total = int(psutil.virtual_memory().total)
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.exists() else "max"
+    return min(total, int(text)) if text.isdigit() else total

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from maquette import doctor
+from maquette import doctor, memory
 
 sys.path.insert(0, str(Path(__file__).parent / "batch"))
 from fake_server import FakeComfy
@@ -81,10 +81,10 @@ def test_wsl_is_told_its_memory_limit_and_a_windows_drive(monkeypatch: pytest.Mo
 def test_memory_and_disk_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where only psutil knows the memory (Windows)."""
     monkeypatch.setitem(sys.modules, "psutil", SimpleNamespace(virtual_memory=lambda: SimpleNamespace(total=4 << 30)))
-    monkeypatch.setattr(doctor.os, "sysconf_names", {})
+    monkeypatch.setattr(memory.os, "sysconf_names", {})
     assert doctor.total_memory_bytes() == 4 << 30
-    (memory,) = doctor._memory()
-    assert memory.state == "note" and memory.value == "4.0 GiB" and "128" in memory.remedy
+    (found,) = doctor._memory()
+    assert found.state == "note" and found.value == "4.0 GiB" and "128" in found.remedy
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert doctor.total_memory_bytes() is None and doctor._memory() == []
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 30))

@@ -7,7 +7,9 @@ that neither torchvision nor the video side of the model's processor is needed.
 from __future__ import annotations
 
 import inspect
+import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,8 @@ from ._box import Box
 from .answers import parse_boxes
 
 if TYPE_CHECKING:
+    import torch
+
     from . import PictureLike
 
 _SMALL = (
@@ -105,17 +109,44 @@ def boxes_of(answer: str, picture: PictureLike, prompt: str) -> tuple[Box, ...]:
     return found
 
 
-def open_model(place: Path, device: str) -> Model:
-    """The model on ``device`` in bfloat16. WeightsError when the folder holds another model."""
+def precision(weight_bytes: int, device: str) -> torch.dtype:
+    """bfloat16, as published; on a CPU without bfloat16 arithmetic float32, where twice ``weight_bytes`` take at most
+    half of the memory: reading a picture is several times faster there."""
     import torch
+
+    from ..memory import total_memory_bytes
+
+    room = (total_memory_bytes() or 0) >= 4 * weight_bytes
+    return torch.float32 if device == "cpu" and room and not _has_bfloat16() else torch.bfloat16
+
+
+@cache
+def _has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 about as fast as float32: timed, since torch has no public word on it."""
+    import torch
+
+    def seconds(kind: torch.dtype) -> float:
+        x, times = torch.ones(384, 384, dtype=kind), []
+        for _ in range(5):
+            began = time.perf_counter()
+            x @ x
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    return seconds(torch.bfloat16) < 2 * seconds(torch.float32)
+
+
+def open_model(place: Path, device: str) -> Model:
+    """The model on ``device``, in ``precision``. WeightsError when the folder holds another model."""
     import transformers
     from safetensors import SafetensorError
 
+    kind = precision(sum(file.stat().st_size for file in place.glob("*.safetensors")), device)
     # transformers 4 calls its plain processor by the short name, transformers 5 the one that needs torchvision.
     plain: Any = getattr(transformers, "Qwen2VLImageProcessorPil", None) or transformers.Qwen2VLImageProcessor
     try:
         network: Any = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
-            place, local_files_only=True, use_safetensors=True, dtype=torch.bfloat16
+            place, local_files_only=True, use_safetensors=True, dtype=kind
         )
         tokens = transformers.AutoTokenizer.from_pretrained(place, local_files_only=True)
         images = plain.from_pretrained(place, local_files_only=True)

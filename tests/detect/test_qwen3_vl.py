@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maquette import detect
+from maquette import detect, memory
 from maquette.backends import missing_reason
 from maquette.detect import _qwen3_vl, qwen3_vl, qwen3_vl_4b, qwen3_vl_8b
 from maquette.errors import BadInputError, WeightsError
@@ -95,6 +96,7 @@ def ready(place: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The 2B backend with those files in place of the published ones, and short answers."""
     monkeypatch.setenv("MAQUETTE_MODELS", str(place.parent))
     monkeypatch.setattr(_qwen3_vl, "LONGEST_ANSWER", 12)
+    monkeypatch.setattr(_qwen3_vl, "_has_bfloat16", lambda: True)
     here = tuple(replace(f, size=None, sha256=None) for f in qwen3_vl.SPEC.weights if (place / f.path).exists())
     assert {"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"} <= {f.path for f in here}
     monkeypatch.setattr(qwen3_vl, "SPEC", replace(qwen3_vl.SPEC, weights=here))
@@ -136,6 +138,41 @@ def test_an_answer_with_boxes_becomes_boxes_in_pixels(ready: Any, monkeypatch: p
     assert seen["do_sample"] is False and seen["pixel_values"].dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize(
+    ("arithmetic", "gigabytes", "device", "kind"),
+    [
+        (True, 64, "cpu", "bfloat16"),
+        (False, 64, "cpu", "float32"),
+        (False, 12, "cpu", "bfloat16"),
+        (False, 64, "cuda", "bfloat16"),
+    ],
+)
+def test_a_cpu_without_bfloat16_arithmetic_gets_float32_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, arithmetic: bool, gigabytes: int, device: str, kind: str
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(_qwen3_vl, "_has_bfloat16", lambda: arithmetic)
+    monkeypatch.setattr(memory, "total_memory_bytes", lambda: gigabytes << 30)
+    assert _qwen3_vl.precision(4_255_140_312, device) is getattr(torch, kind)
+
+
+def test_whether_this_cpu_has_bfloat16_is_found_out_without_a_word_from_torch() -> None:
+    pytest.importorskip("torch")
+    assert _qwen3_vl._has_bfloat16() in (True, False)
+
+
+def test_in_float32_the_whole_way_is_float32(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture's values follow the network's precision; random bytes are no boxes here either."""
+    import torch
+
+    monkeypatch.setattr(_qwen3_vl, "_has_bfloat16", lambda: False)
+    model = _qwen3_vl.open_model(Path(os.environ["MAQUETTE_MODELS"]) / "qwen3_vl_2b", "cpu")
+    assert {p.dtype for p in model.network.parameters()} == {torch.float32}
+    assert _qwen3_vl.inputs(model, picture().rgb, "where?")["pixel_values"].dtype == torch.float32
+    with pytest.raises(BadInputError, match="without any box"):
+        detect.detect(picture(), "cup", "qwen3-vl-2b")
+
+
 @pytest.mark.parametrize("size", [(40, 64), (9, 200), (4, 5), (900, 1400)])
 def test_the_prompt_holds_one_token_per_merged_patch(ready: Any, place: Path, size: tuple[int, int]) -> None:
     """Also for pictures smaller than a patch, for strips and for large ones, which are reduced."""
@@ -151,10 +188,13 @@ def test_the_prompt_holds_one_token_per_merged_patch(ready: Any, place: Path, si
     )
 
 
-def test_the_network_runs_in_half_precision_and_moves_to_the_device(place: Path) -> None:
-    """bfloat16 on the CPU; the meta device stands for a GPU: every tensor of the network goes there."""
+def test_the_network_runs_in_half_precision_and_moves_to_the_device(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The meta device stands for a GPU: every tensor of the network goes there."""
     import torch
 
+    monkeypatch.setattr(_qwen3_vl, "_has_bfloat16", lambda: True)
     model = _qwen3_vl.open_model(place, "cpu")
     assert {p.dtype for p in model.network.parameters()} == {torch.bfloat16}
     moved = _qwen3_vl.open_model(place, "meta").network
