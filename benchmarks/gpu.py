@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,14 +111,25 @@ def steps(device: str, tiny: bool, folder: Path) -> list[Step]:
         row("blocks", 60),
         row("raster", 60),
         row("visibility", 60),
-        row("bake", 60),
+        row("bake", 75),
         row("nano", 60),
         *(row("model", 75, *name) for name in (MODELS[:1] if tiny else MODELS)),
         tests("all other gpu tests", 180, kernels=False),
         Step("triposr", 120, triposr, tiny=False),
         *(extraction(side) for side in (("32",) if tiny else ("256", "512"))),
         row("unwrap", 60),
+        *sanitizer(device),
     ]
+
+
+def sanitizer(device: str) -> list[Step]:
+    """The kernels' tests once more under NVIDIA's memory checker, where it is installed."""
+    home = os.environ.get("CUDA_HOME") or "/usr/local/cuda"
+    tool = shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path=f"{home}/bin")
+    if tool is None or not device.startswith("cuda"):
+        return []
+    command = [tool, "--tool", "memcheck", "--error-exitcode", "9", sys.executable, "-m", "pytest", "-q", "-m", "gpu"]
+    return [Step("sanitizer", 150, [*command, "tests/extensions", "-k", "not triplane"], tiny=False)]
 
 
 def run(step: Step, seconds: float, book: Book, log: Any) -> str:

@@ -56,7 +56,23 @@ def test_the_steps_name_what_exists(tmp_path: Path) -> None:
     assert set(_gpu_rows.MODELS) <= set(WORK)
     rows = set()
     for one in gpu.steps("cuda", False, tmp_path):
+        if one.name == "sanitizer":
+            continue
         assert one.command[1] == "-m" and find_spec(one.command[2]) is not None
         if one.command[2] == "benchmarks._gpu_rows":
             rows.add(one.command[3])
     assert rows == set(_gpu_rows.WORKS)
+
+
+def test_the_memory_checker_comes_last_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found beside nvcc, also when it is not on the path; never for a CPU."""
+    tool = tmp_path / "bin" / "compute-sanitizer"
+    tool.parent.mkdir()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    assert all(one.name != "sanitizer" for one in gpu.steps("cuda", False, tmp_path))
+    tool.write_text("")
+    tool.chmod(0o755)
+    last = gpu.steps("cuda", False, tmp_path)[-1]
+    assert last.name == "sanitizer" and last.command[0] == str(tool)
+    assert all(one.name != "sanitizer" for one in gpu.steps("cpu", True, tmp_path))
