@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from maquette.reconstruct._nano.network import bin_edges
 
 from .scenes import layout as at
-from .scenes.looks import framed_looks
+from .scenes.looks import WIDEST, framed_looks
 from .scenes.native import Renderer
 
 
@@ -39,7 +39,7 @@ def make_batch(
     prims: Tensor,
     g: torch.Generator,
     spoil: bool = True,
-    stretch: float = 0.25,
+    stretch: float = WIDEST,
     size: int = 256,
 ) -> Batch:
     """Random views of the scenes. spoil: add exposure, noise, blur, JPEG and mask faults."""

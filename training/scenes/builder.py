@@ -114,6 +114,8 @@ class Builder:
         self.boxes.append(((hx, hy, hz), (mid[0], my, mid[2])))
         reach = math.sqrt(hx * hx + (hy + abs(my)) ** 2 + hz * hz)
         slope = 1.0 / math.sqrt(1.0 + (2.0 * bend * half[0]) ** 2)
+        if kind == at.ELLIPSOID and shell > 0:  # deep inside, its distance is too long by up to this
+            slope *= min(dims[:3]) / max(dims[:3])
         repeat = at.RADIAL if radial > 1 else at.LINE if max(line[0], rows[0]) > 1 else 0
         count, spacing = (radial, 1.0) if radial > 1 else line
         self.rows.append(

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from . import animals, buildings, furniture, held_out, people, plants, things, vehicles
+from . import (
+    animals,
+    bodies,
+    buildings,
+    figures,
+    furniture,
+    goods,
+    held_out,
+    hollows,
+    people,
+    plants,
+    rounds,
+    things,
+    vehicles,
+)
 from . import layout as at
 from .builder import Builder, Scene
 
@@ -37,8 +51,33 @@ FAMILIES: dict[str, tuple[Family, float]] = {
     "ship": (vehicles.ship, 1.0),
     "robot": (vehicles.robot, 1.3),
     "rocks": (buildings.rocks, 0.5),
+    "hub": (rounds.hub, 1.6),
+    "ring": (rounds.ring, 0.6),
+    "bowl": (hollows.bowl, 1.1),
+    "tube": (hollows.tube, 0.7),
+    "dome": (hollows.dome, 0.9),
+    "box": (hollows.box, 0.6),
+    "curled": (bodies.curled, 1.2),
+    "hand": (bodies.hand, 0.7),
+    "heavy": (bodies.heavy, 1.0),
+    "seated": (bodies.seated, 0.8),
+    "toy": (bodies.toy, 0.7),
+    "knot": (bodies.knot, 0.4),
+    "statue": (figures.statue, 0.8),
+    "head": (figures.head, 0.8),
+    "part": (goods.part, 1.0),
+    "plate": (goods.plate, 0.6),
+    "shoe": (goods.shoe, 0.4),
+    "bottle": (goods.bottle, 0.5),
 }
 """Trained on: name -> (maker, share)."""
+
+ANYWHERE = {
+    **dict.fromkeys(("hub", "ring", "part", "plate", "knot"), 0.6),
+    **dict.fromkeys(("bowl", "tube", "dome", "box", "curled", "hand", "shoe", "bottle", "csg", "tool", "crown"), 0.4),
+}
+"""Chance of a scene to be seen from any direction; of the families not named OFTEN_UPRIGHT."""
+OFTEN_UPRIGHT = 0.1
 
 HELD_OUT: dict[str, Family] = {
     "aircraft": held_out.aircraft,
@@ -72,4 +111,5 @@ def make_scene(seed: int, family: str | None = None) -> Scene:
         scene.head[at.STEP] = 0.75
     if scene.head[at.LEAN] or scene.head[at.TWIST]:
         scene.head[at.STEP] *= 0.85
+    scene.head[at.ANYWHERE] = rng.random() < ANYWHERE.get(family, OFTEN_UPRIGHT)
     return scene

@@ -32,6 +32,8 @@ N_PRIMS, TWIST, LEAN = 0, 1, 2
 BUMP, BUMP_FREQUENCY = 4, 5
 STEP = 9
 ROUGH, GRAIN_FREQUENCY, GRAIN = 10, 11, 12
+ANYWHERE = 13
+"""1 = seen from any direction, lying or upside down; read by looks.py only."""
 
 # a look
 ORIGIN, RIGHT, UP, FORWARD = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)

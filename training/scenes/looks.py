@@ -11,31 +11,55 @@ from . import layout as at
 from .native import Renderer
 
 FILL = 0.85
+WIDEST = 0.6
+"""Half of the scenes are stretched by up to 1 + this or its inverse along an axis, the others by +-40 % of it."""
+
+CLAY_SHARE = 0.3
 
 
 def _range(low: float, high: float, n: int, g: torch.Generator) -> Tensor:
     return torch.rand(n, generator=g, device=g.device) * (high - low) + low
 
 
-def random_looks(n: int, g: torch.Generator, stretch: float = 0.25) -> Tensor:
-    """[n, LOOK]: camera on a sphere around the origin, light, stretch of the object; not framed yet."""
-    dev = g.device
+def _stretches(n: int, g: torch.Generator, widest: float) -> Tensor:
+    """[n, 3] scales of the axes: half of them mild, half log-uniform between 1 / (1 + widest) and 1 + widest."""
+    u = 2 * torch.rand(n, 3, generator=g, device=g.device) - 1
+    mild = torch.rand(n, 1, generator=g, device=g.device) < 0.5
+    return torch.where(mild, 1.0 + 0.4 * widest * u, (1.0 + widest) ** u)
+
+
+def _directions(anywhere: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Yaw, pitch, roll [n] in radians; ``anywhere`` [n] bool: from all sides, a part of them lying or on the head."""
+    n, dev = len(anywhere), g.device
     yaw = _range(0, 2 * math.pi, n, g)
     usual = torch.rand(n, generator=g, device=dev) < 0.5  # pictures are mostly taken from the front quarter
-    yaw = torch.where(usual, _range(-1.1, 1.1, n, g), yaw)
+    yaw = torch.where(usual & ~anywhere, _range(-1.1, 1.1, n, g), yaw)
     level = torch.rand(n, generator=g, device=dev) < 0.25
     pitch = torch.where(level, _range(-0.03, 0.03, n, g), _range(-10, 40, n, g).deg2rad())
-    odd = torch.rand(n, generator=g, device=dev) < 0.1  # lying, from far above or below
-    pitch = torch.where(odd, _range(-60, 80, n, g).deg2rad(), pitch)
+    below = torch.rand(n, generator=g, device=dev) < 0.2
+    odd = torch.where(below, _range(-75, 85, n, g), _range(-40, 80, n, g)).deg2rad()
+    roll = torch.randn(n, generator=g, device=dev) * 0.03
+    kind = torch.rand(n, generator=g, device=dev)
+    lying = torch.where(
+        kind < 0.55, roll, torch.where(kind < 0.8, roll + math.pi / 2 * (2 * usual - 1.0), _range(-3.1, 3.1, n, g))
+    )
+    return yaw, torch.where(anywhere, odd, pitch), torch.where(anywhere, lying, roll)
+
+
+def random_looks(n: int, g: torch.Generator, stretch: float = WIDEST, anywhere: Tensor | None = None) -> Tensor:
+    """[n, LOOK]: camera on a sphere around the origin, light, stretch of the object; not framed yet.
+
+    stretch: the largest, 0 = none; anywhere: [n] bool, which scenes are seen from any direction (None = no scene)."""
+    dev = g.device
+    yaw, pitch, roll = _directions(torch.zeros(n, dtype=torch.bool, device=dev) if anywhere is None else anywhere, g)
     fov = _range(15, 60, n, g).deg2rad()
     back = torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], -1)
     right = torch.stack([yaw.cos(), torch.zeros_like(yaw), -yaw.sin()], -1)
     up = torch.linalg.cross(back, right)
-    roll = torch.randn(n, 1, generator=g, device=dev) * 0.03
-    roll = torch.where(odd[:, None], _range(-3.1, 3.1, n, g)[:, None], roll)
-    right, up = right * roll.cos() + up * roll.sin(), up * roll.cos() - right * roll.sin()
+    turn, side = roll.cos()[:, None], roll.sin()[:, None]
+    right, up = right * turn + up * side, up * turn - right * side
     looks = torch.zeros(n, at.LOOK, device=dev)
-    scale = 1.0 + stretch * (2 * torch.rand(n, 3, generator=g, device=dev) - 1)
+    scale = _stretches(n, g, stretch)
     looks[:, at.STRETCH] = scale
     looks[:, at.STRETCH_STEP] = scale.amin(1)
     reach = scale.amax(1) * 1.02
@@ -59,8 +83,8 @@ def _lights(looks: Tensor, back: Tensor, right: Tensor, up: Tensor, g: torch.Gen
     looks[:, at.GROUND] = ambient * _range(0.2, 1.0, n, g)[:, None] * tint(0.12).clamp(0.5, 1.5)
     looks[:, at.SHADOW] = _range(0, 1, n, g) * (torch.rand(n, generator=g, device=dev) < 0.5)
     looks[:, at.SPECULAR] = _range(0, 1.2, n, g)
-    looks[:, at.CLAY] = (torch.rand(n, generator=g, device=dev) < 0.12).float()
-    looks[:, at.CLAY_COLOR] = _range(0.1, 0.8, n, g)[:, None] * tint(0.05)
+    looks[:, at.CLAY] = (torch.rand(n, generator=g, device=dev) < CLAY_SHARE).float()
+    looks[:, at.CLAY_COLOR] = _range(0.06, 0.9, n, g)[:, None] * tint(0.05)
     looks[:, at.RIM] = _range(0, 0.6, n, g) * (torch.rand(n, generator=g, device=dev) < 0.4)
 
 
@@ -81,8 +105,8 @@ def frame(looks: Tensor, box: Tensor, size: int, fill: float | Tensor = FILL) ->
 
 
 def framed_looks(
-    renderer: Renderer, heads: Tensor, prims: Tensor, g: torch.Generator, stretch: float = 0.25
+    renderer: Renderer, heads: Tensor, prims: Tensor, g: torch.Generator, stretch: float = WIDEST
 ) -> tuple[Tensor, Tensor]:
     """Random cameras and lights for these scenes, framed; [B] False where nothing was seen."""
-    looks = random_looks(len(heads), g, stretch)
+    looks = random_looks(len(heads), g, stretch, heads[:, at.ANYWHERE] > 0)
     return frame(looks, renderer.bounds(heads, prims, looks, 96), 96)

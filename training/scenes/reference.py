@@ -116,9 +116,9 @@ def primitive(p: Tensor, g: Tensor) -> Tensor:
     return d * g[at.LIPSCHITZ]
 
 
-def field(head: Tensor, prims: Tensor, points: Tensor) -> Tensor:
-    """[N] signed distance of a scene (no stretch) at ``points`` [N, 3]; bounded from below, exact in sign."""
-    p = points
+def field(head: Tensor, prims: Tensor, points: Tensor, stretch: Tensor | None = None) -> Tensor:
+    """[N] signed distance of a scene at ``points`` [N, 3]; bounded from below, exact in sign. stretch: [3] scales."""
+    p = points if stretch is None else points / stretch
     if head[at.TWIST] != 0:
         c, s = (head[at.TWIST] * p[:, 1]).cos(), (head[at.TWIST] * p[:, 1]).sin()
         p = torch.stack([c * p[:, 0] - s * p[:, 2], p[:, 1], s * p[:, 0] + c * p[:, 2]], 1)
@@ -139,4 +139,4 @@ def field(head: Tensor, prims: Tensor, points: Tensor) -> Tensor:
         high = (2.3 * f * x + 1.7).sin() * (2.3 * f * y).sin() * (2.3 * f * z).sin()
         bumps = head[at.BUMP] * (low + 0.4 * high)
         total = torch.where(total.abs() < 4 * head[at.BUMP], total + bumps, total)
-    return total * head[at.STEP]
+    return total * head[at.STEP] * (1.0 if stretch is None else stretch.min())
