@@ -167,4 +167,4 @@ def test_on_a_gpu_the_budget_is_enforced_lifted_and_everything_given_back() -> N
     del lease
     torch.empty(400 * MB, dtype=torch.uint8, device="cuda")
     torch.cuda.empty_cache()
-    assert torch.cuda.memory_allocated() == before
+    assert torch.cuda.memory_allocated() <= before, "garbage of earlier tests may have gone meanwhile"
