@@ -83,7 +83,8 @@ def tube(b: Builder, rng: Random) -> None:
         _bend(b, rng, r * 0.6, wall * 0.6)
         return
     sides = rng.choice([0, 0, 0, 4, 6])
-    b.add(at.CONE, (0, 0, 0), (r, r * rng.uniform(0.7, 1), tall, sides))
+    top = r * rng.uniform(0.7, 1)
+    b.add(at.CONE, (0, 0, 0), (r, top, tall, sides))
     across = rng.random() < 0.4
     q, n = min(r, tall) * rng.uniform(0.5, 0.8), r + rng.uniform(0.1, 0.4)
     both = rng.randint(0, 1)
@@ -92,7 +93,7 @@ def tube(b: Builder, rng: Random) -> None:
     for y in (tall, -tall):
         if rng.random() < 0.4:
             b.add(at.CONE, (0, y * 0.93, 0), (r * 1.35, r * 1.35, tall * 0.07, 0), style=trim)
-    b.add(at.CONE, (0, 0, 0), (r - wall, (r - wall) * 0.95, tall * 1.2, sides), cut=True)
+    b.add(at.CONE, (0, 0, 0), (r - wall, top - wall, tall * 1.2, sides), cut=True)
     if across:
         b.add(at.CONE, (n / 2 + 0.05, 0, 0), (q * 0.75, q * 0.75, n / 2, 0), (0, 0, 90), cut=True, mirror=both)
     elif rng.random() < 0.4:
