@@ -8,16 +8,14 @@ import numpy as np
 
 from .bvh import nearest_distances
 from .surface import Surface
-from .topology import Bools, Floats, Ints, cross
+from .topology import Bools, Floats, Ints, double_areas, longest_sides
 
 SAMPLES = 4000
 
 
 def surface_samples(points: Floats, faces: Ints, count: int) -> tuple[Floats, Ints]:
     """``count`` points spread evenly over the area, and the face of each. Deterministic (R2 sequence, Roberts 2018)."""
-    corner = points[faces]
-    area = np.linalg.norm(cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
-    edge = np.cumsum(area)
+    edge = np.cumsum(double_areas(points, faces))
     if len(faces) == 0 or edge[-1] <= 0:
         return np.zeros((0, 3)), np.zeros(0, np.int64)
     face = np.searchsorted(edge, (np.arange(count) + 0.5) / count * edge[-1]).clip(0, len(faces) - 1)
@@ -25,7 +23,7 @@ def surface_samples(points: Floats, faces: Ints, count: int) -> tuple[Floats, In
     u, v = (0.5 + step * 0.7548776662466927) % 1, (0.5 + step * 0.5698402909980532) % 1
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
     weights = np.stack([1 - u - v, u, v], axis=1)
-    return np.einsum("nk,nki->ni", weights, corner[face]), face.astype(np.int64)
+    return np.einsum("nk,nki->ni", weights, points[faces[face]]), face.astype(np.int64)
 
 
 def distances(before: Surface, after: Surface, samples: int = SAMPLES) -> dict[str, float]:
@@ -53,29 +51,45 @@ def _near(surface: Surface, places: Floats) -> Ints:
     from scipy.spatial import cKDTree
 
     # No place is farther from the surface than from some of its points.
-    bound = cKDTree(surface.points[surface.faces[::_THIN, 0]]).query(places)[0].max()
-    first, second, third = (surface.points[surface.faces[:, k]] for k in range(3))
-    longest = np.zeros(len(surface.faces))
-    for one, two in ((first, second), (second, third), (third, first)):
-        side = one - two
-        np.maximum(longest, np.einsum("fi,fi->f", side, side), out=longest)
-    longest = np.sqrt(longest)
+    bound = cKDTree(surface.points.take(surface.faces[::_THIN, 0], axis=0)).query(places)[0].max()
+    longest = longest_sides(surface.points, surface.faces)
     # What is farther than that is not worth a search: the tree says infinity.
-    far = cKDTree(places).query(surface.points, distance_upper_bound=(bound + longest.max()) * (1 + 1e-9))[0]
-    one, two, three = (far[surface.faces[:, k]] for k in range(3))
+    reach = (bound + longest.max()) * (1 + 1e-9)
+    far = np.full(len(surface.points), np.inf)
+    some = np.flatnonzero(_around(surface.points, places, reach))
+    far[some] = cKDTree(places).query(surface.points[some], distance_upper_bound=reach)[0]
+    one, two, three = (far.take(surface.faces[:, k]) for k in range(3))
     return surface.faces[np.minimum(np.minimum(one, two), three) <= bound + longest]
 
 
+def _around(points: Floats, places: Floats, reach: float) -> Bools:
+    """[P] points in a box beside that of some place: all within ``reach`` of one, and some more."""
+    low = np.minimum(points.min(axis=0), places.min(axis=0))
+    span = np.maximum(points.max(axis=0), places.max(axis=0)) - low
+    size = max(reach * (1 + 1e-9), float(span.max()) / _BOXES)
+    shape = (span / size).astype(np.int64) + 3
+    marked = np.zeros(int(shape.prod()), bool)
+    box = ((places - low) / size).astype(np.int64) + 1
+    for step in np.ndindex(3, 3, 3):
+        x, y, z = (box + step - 1).T
+        marked[(x * shape[1] + y) * shape[2] + z] = True
+    x, y, z = (((points[:, k] - low[k]) / size).astype(np.int64) + 1 for k in range(3))
+    return np.asarray(marked.take((x * shape[1] + y) * shape[2] + z))
+
+
+_BOXES = 128
+"""At most so many boxes along the longest side."""
 _THIN = 16
 """Of so many faces one gives the first guess at how far away the surface is."""
 
 
 def _in_common(before: Surface, after: Surface, which: Ints) -> Bools:
     """[N] whether ``before`` has the faces ``which`` of ``after`` too: the same points, by a hash of coordinates."""
-    known = np.sort(_hashes(before, before.faces))
+    known = _hashes(before, before.faces)
     asked = _hashes(after, after.faces[which])
-    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    return np.asarray(known[place] == asked)
+    tail = np.zeros(1 << 16, bool)
+    tail[asked & _TAIL] = True
+    return np.isin(asked, known[tail.take((known & _TAIL).astype(np.int64))])
 
 
 def _hashes(surface: Surface, faces: Ints) -> Any:
@@ -85,4 +99,9 @@ def _hashes(surface: Surface, faces: Ints) -> Any:
     for axis, factor in enumerate((0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)):
         mixed = (mixed ^ (bits[:, axis] + np.uint64(axis + 1))) * np.uint64(factor)
         mixed ^= mixed >> np.uint64(29)
-    return mixed[faces].sum(axis=1, dtype=np.uint64)
+    one, two, three = (mixed.take(faces[:, k]) for k in range(3))
+    return one + two + three
+
+
+_TAIL = np.uint64(0xFFFF)
+"""Most faces differ from those asked for already here."""

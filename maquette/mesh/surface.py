@@ -94,8 +94,8 @@ class Surface:
         """Only the faces of ``mask``."""
         if mask.all():
             return self
-        known = {"crosses": self.crosses[mask]} if "crosses" in self.__dict__ else {}
-        return self._with(self.faces[mask], self.rows[mask], **known)
+        known = {"crosses": self.crosses.compress(mask, axis=0)} if "crosses" in self.__dict__ else {}
+        return self._with(self.faces.compress(mask, axis=0), self.rows.compress(mask, axis=0), **known)
 
     def flipped(self, mask: Bools) -> Surface:
         """With the faces of ``mask`` turned over."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..native import extension
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -38,7 +40,7 @@ class Edges:
     def pairs(self) -> Ints:
         """[P, 2] the two half-edges of every edge that has exactly two faces."""
         first = self.start[:-1][self.count == 2]
-        return np.stack([self.order[first], self.order[first + 1]], axis=1)
+        return np.stack([self.order.take(first), self.order.take(first + 1)], axis=1)
 
     def open_halves(self) -> Ints:
         """[B] half-edges whose edge has one face only."""
@@ -47,31 +49,7 @@ class Edges:
 
 def find_edges(faces: npt.NDArray[Any]) -> Edges:
     """The edges of ``faces`` [F, 3]; a face may not repeat a vertex."""
-    tail = faces.reshape(-1).astype(np.int64)
-    head = faces[:, [1, 2, 0]].reshape(-1).astype(np.int64)
-    low, high = np.minimum(tail, head), np.maximum(tail, head)
-    bits = int(high.max()).bit_length() if len(high) else 0
-    in_order, order = _ordered((low << bits) | high, 2 * bits)
-    fresh = np.ones(len(order), bool)
-    fresh[1:] = in_order[1:] != in_order[:-1]
-    first = np.flatnonzero(fresh)
-    start = np.append(first, len(order))
-    edge = np.empty(len(order), np.int64)
-    edge[order] = np.cumsum(fresh) - 1
-    unique = in_order[first]
-    ends = np.stack([unique >> bits, unique & ((1 << bits) - 1)], axis=1)
-    return Edges(ends, np.diff(start), edge, tail < head, order, start)
-
-
-def _ordered(keys: Ints, bits: int) -> tuple[Ints, Ints]:
-    """``keys`` (from 0, of so many ``bits``) in order, and the stable order itself. Where both fit into 63 bits key and
-    place are sorted as one number, which takes a third of the time of sorting places by key."""
-    more = len(keys).bit_length()
-    if bits + more > 63:
-        order = np.argsort(keys, kind="stable")
-        return keys[order], order
-    both = np.sort((keys << more) | np.arange(len(keys)))
-    return both >> more, both & ((1 << more) - 1)
+    return Edges(*extension("topology").edges(faces))
 
 
 def head_corner(half: Ints) -> Ints:
@@ -81,12 +59,8 @@ def head_corner(half: Ints) -> Ints:
 
 def label_groups(pairs: npt.NDArray[Any], count: int) -> tuple[int, Ints]:
     """Number of groups and the group of each of ``count`` nodes that ``pairs`` [P, 2] connect."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    groups, labels = connected_components(graph, directed=False)
-    return int(groups), labels.astype(np.int64)
+    found: tuple[int, Ints] = extension("topology").groups(pairs, count)
+    return found
 
 
 def face_components(faces: npt.NDArray[Any], edges: Edges | None = None) -> tuple[int, Ints]:
@@ -102,28 +76,25 @@ def fans(faces: npt.NDArray[Any], links: Ints) -> tuple[int, Ints]:
 
     links: [L, 2] half-edges on one edge, in either direction. A vertex with two fans is not manifold.
     """
-    first, second = links[:, 0], links[:, 1]
-    corners = faces.reshape(-1)
-    same_way = corners[first] == corners[second]
-    start = np.where(same_way, second, head_corner(second))
-    stop = np.where(same_way, head_corner(second), second)
-    pairs = np.concatenate([np.stack([first, start], axis=1), np.stack([head_corner(first), stop], axis=1)])
-    return label_groups(pairs, faces.size)
+    found: tuple[int, Ints] = extension("topology").fans(faces, links)
+    return found
 
 
 def compacted(indices: npt.NDArray[Any], count: int) -> tuple[Ints, Ints]:
     """(used [U], renamed like ``indices``): the values that occur among 0 .. count - 1, and the indices into them."""
     there = np.zeros(count, bool)
-    there[indices] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[indices]
+    there[indices.reshape(-1)] = True
+    if there.all():
+        return np.arange(count), indices.astype(np.int64, copy=False)
+    return np.flatnonzero(there), (np.cumsum(there) - 1).take(indices)
 
 
 def touching(faces: npt.NDArray[Any], marked: Bools) -> Bools:
     """[F] rows of ``faces`` [F, K] with a marked vertex; column by column, for numpy is slow along short axes."""
-    out = marked[faces[:, 0]]
+    out = marked.take(faces[:, 0])
     for column in faces.T[1:]:
-        out |= marked[column]
-    return out
+        out |= marked.take(column)
+    return np.asarray(out)
 
 
 def cross(one: npt.NDArray[Any], two: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -135,8 +106,25 @@ def cross(one: npt.NDArray[Any], two: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def face_crosses(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Floats:
     """[F, 3] normals with the length of twice the area, in double precision."""
-    corner = points.astype(np.float64, copy=False)[faces]
-    return cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    columns = extension("topology").reference
+    one, two, three = columns.corners(points, faces)
+    return np.stack(columns.cross(columns.minus(two, one), columns.minus(three, one)), axis=-1)
+
+
+def double_areas(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Floats:
+    """[F] twice the area of each face."""
+    columns = extension("topology").reference
+    one, two, three = columns.corners(points, faces)
+    x, y, z = columns.cross(columns.minus(two, one), columns.minus(three, one))
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
+
+
+def longest_sides(points: npt.NDArray[Any], faces: npt.NDArray[Any]) -> Floats:
+    """[F] the length of the longest side of each face."""
+    columns = extension("topology").reference
+    one, two, three = columns.corners(points, faces)
+    sides = (columns.minus(a, b) for a, b in ((one, two), (two, three), (three, one)))
+    return np.asarray(np.sqrt(np.maximum.reduce([columns.dot(side, side) for side in sides])))
 
 
 def magnitude(points: npt.NDArray[Any]) -> float:
@@ -151,14 +139,10 @@ def magnitude(points: npt.NDArray[Any]) -> float:
 
 def flat_faces(points: npt.NDArray[Any], faces: npt.NDArray[Any], scale: float | None = None) -> Bools:
     """[F] faces without area: a repeated corner, or corners on one line as far as float32 can tell."""
-    first, second, third = (points.astype(np.float64, copy=False)[faces[:, k]] for k in range(3))
-    sides = (second - first, third - second, first - third)
-    longest = np.sqrt(np.maximum.reduce([np.einsum("fi,fi->f", side, side) for side in sides]))
-    normal = cross(sides[0], sides[1])
-    double_area = np.sqrt(np.einsum("fi,fi->f", normal, normal))
-    scale = magnitude(points) if scale is None else scale
-    repeated = (faces[:, 0] == faces[:, 1]) | (faces[:, 1] == faces[:, 2]) | (faces[:, 2] == faces[:, 0])
-    return repeated | (double_area <= COLLINEAR * scale * longest)
+    found: Bools = extension("topology").flat(
+        points, faces, COLLINEAR * (magnitude(points) if scale is None else scale)
+    )
+    return found
 
 
 def volumes_and_areas(
@@ -166,15 +150,8 @@ def volumes_and_areas(
 ) -> tuple[Floats, Floats]:
     """[count] the signed volume of each part, measured from its own middle (so open parts give a fair guess), and its
     area."""
-    first, second, third = (points.astype(np.float64, copy=False)[faces[:, k]] for k in range(3))
-    normal = cross(second - first, third - first)
-    area = np.sqrt(np.einsum("fi,fi->f", normal, normal))
-    weight = np.bincount(labels, area, count)
-    middle = (first + second + third) / 3.0
-    moment = np.stack([np.bincount(labels, area * middle[:, k], count) for k in range(3)], axis=1)
-    centre = moment / np.maximum(weight, np.finfo(float).tiny)[:, None]
-    tetrahedra = np.einsum("fi,fi->f", normal, middle - centre[labels]) / 6.0
-    return np.bincount(labels, tetrahedra, count).astype(np.float64), weight / 2.0
+    found: tuple[Floats, Floats] = extension("topology").measures(points, faces, labels, count)
+    return found
 
 
 def signed_volumes(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
@@ -189,11 +166,12 @@ def face_groups(faces: npt.NDArray[Any]) -> tuple[Ints, Ints]:
     middle = one + two + three - low - high
     bits = int(high.max()).bit_length() if len(high) else 0
     pair = (low << bits) | middle
+    ordered = extension("topology").reference.ordered
     if 3 * bits > 63:
         pair = np.unique(pair, return_inverse=True)[1].reshape(-1)
-        ordered, order = _ordered((pair << bits) | high, len(pair).bit_length() + bits)
+        ordered, order = ordered((pair << bits) | high, len(pair).bit_length() + bits)
     else:
-        ordered, order = _ordered((pair << bits) | high, 3 * bits)
+        ordered, order = ordered((pair << bits) | high, 3 * bits)
     fresh = np.ones(len(order), bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
     group = np.empty(len(order), np.int64)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from maquette.geometry import welding
+from maquette.native import extension
+
+family = extension("topology")
 
 
 def obvious(points: np.ndarray) -> tuple[list[int], list[int]]:
@@ -22,10 +25,11 @@ def obvious(points: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("factors", [welding._FACTORS, (0, 0, 0), (1, 1, 1)])
+@pytest.mark.parametrize("factors", [family.reference._FACTORS, (0, 0, 0), (1, 1, 1)])
 def test_weld_equal_is_exact(kind: type, factors: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Twins, signed zeros and NaN; also when all hashes are alike, or many are."""
-    monkeypatch.setattr(welding, "_FACTORS", factors)
+    monkeypatch.setattr(family, "NATIVE", False)
+    monkeypatch.setattr(family.reference, "_FACTORS", factors)
     points = np.random.default_rng(0).integers(-3, 4, (900, 3)).astype(kind) / 3
     points[::7] *= -1
     points[5] = points[50] = np.nan
