@@ -94,7 +94,7 @@ def helpers(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     mask = np.ones((40, 48), np.float32)
     monkeypatch.setattr(sam, "open_model", lambda *_: gpu.load("sam", 400 * MB))
     monkeypatch.setattr(sam, "cut_out", lambda *_: mask)
-    monkeypatch.setattr(run, "open_model", lambda *_: gpu.load("depth", 500 * MB))
+    monkeypatch.setattr(run, "open_model", lambda *_: gpu.load("depth", 300 * MB))
     monkeypatch.setattr(run, "answer", lambda *_, **__: 0.5 + mask)
     monkeypatch.setattr(dino, "open_model", lambda *_: (gpu.load("dino", 1500 * MB), None))
     monkeypatch.setattr(dino, "look", lambda *_: ())

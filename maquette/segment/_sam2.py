@@ -23,8 +23,8 @@ SELF_TRUST = 0.3
 """Weight of the model's own quality estimate beside the agreement with depth when one of its masks is chosen."""
 GUESS_SIDE = 320
 _VRAM_MB = {"tiny": 500, "small": 550, "base-plus": 700, "large": 1200}
-"""At 1024 pixels in half precision: 290, 305, 401 and 726 MB of tensors at the peak (one H100), and what the allocator keeps
-beside them."""
+"""At 1024 pixels in half precision: 290, 305, 401 and 726 MB of tensors at the peak (one H100), and what the
+allocator keeps beside them."""
 
 
 def spec(size: str, revision: str, bytes_: int | None, sha256: str | None, source: str, rank: int) -> Spec:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from ...backends import Spec, WeightFile
 
 _VRAM_MB = {"small": 400, "base": 650, "large": 1400}
-"""At 518 pixels in half precision: 175, 381 and 917 MB of tensors at the peak (one H100), and what the allocator keeps beside
-them."""
+"""At 518 pixels in half precision: 175, 381 and 917 MB of tensors at the peak (one H100), and what the
+allocator keeps beside them."""
 
 
 def spec(
