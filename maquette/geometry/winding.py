@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..data import FloatArray, Mesh
 from ..errors import BadInputError
+from ..native import extension
 from ..progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -225,18 +226,14 @@ def without_cavities(
     vertices: npt.NDArray[np.float64], faces: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The closed mesh without the components of negative volume (walls of cavities), unused vertices dropped."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     if len(faces) == 0:
         return vertices, faces
-    n = len(vertices)
-    ends = (np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]]))
-    count, label = connected_components(
-        coo_matrix((np.ones(len(ends[0]), np.int8), ends), shape=(n, n)), directed=False
-    )
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    volume = np.bincount(label[faces[:, 0]], np.einsum("ij,ij->i", a, np.cross(b, c)) / 6, minlength=count)
-    kept = faces[volume[label[faces[:, 0]]] > 0]
-    used, renumbered = np.unique(kept, return_inverse=True)
-    return vertices[used], renumbered.reshape(-1, 3)
+    count, label = extension("topology").groups(np.concatenate([faces[:, :2], faces[:, 1:]]), len(vertices))
+    part = label.take(faces[:, 0])
+    family = extension("topology").reference
+    a, b, c = family.corners(vertices, faces)
+    volume = np.bincount(part, family.dot(a, family.cross(b, c)) / 6, minlength=count)
+    kept = faces.compress(volume.take(part) > 0, axis=0)
+    there = np.zeros(len(vertices), bool)
+    there[kept.reshape(-1)] = True
+    return vertices.compress(there, axis=0), (np.cumsum(there) - 1).take(kept)

@@ -20,7 +20,7 @@ from .distances import surface_samples
 from .orientation import outward
 from .parts import usable
 from .surface import Surface, vertex_normals, welded_mesh
-from .topology import Bools, Floats, compacted, signed_volumes
+from .topology import Bools, Floats, Ints, compacted, signed_volumes, touching
 from .uniting import united
 
 if TYPE_CHECKING:
@@ -102,11 +102,39 @@ def _lost(surface: Surface, made: Surface | None, near: float) -> Bools:
 
     if made is None:
         return np.ones(len(surface.faces), bool)
-    middle = surface.points[surface.faces].mean(axis=1)
-    distance, nearest = cKDTree(made.points).query(middle)
-    away = middle - made.points[nearest]
-    normal = vertex_normals(made.points, made.faces)[nearest]
-    return (distance > near) & (np.einsum("fi,fi->f", away, normal) > 0)
+    middle = surface.points.take(surface.faces, axis=0).mean(axis=1)
+    far = np.flatnonzero(~_beside(middle, made.points, near))
+    distance, nearest = cKDTree(made.points).query(middle[far]) if len(far) else (np.zeros(0), far)
+    far, nearest = far[distance > near], nearest[distance > near]
+    lost = np.zeros(len(middle), bool)
+    if len(far):
+        asked = np.zeros(len(made.points), bool)
+        asked[nearest] = True
+        normal = vertex_normals(made.points, made.faces[touching(made.faces, asked)])[nearest]
+        away = middle[far] - made.points[nearest]
+        lost[far] = np.einsum("fi,fi->f", away, normal) > 0
+    return lost
+
+
+def _beside(places: Floats, points: Floats, near: float) -> Bools:
+    """[N] places that share a box with some point, so that they are within ``near`` of it: found without a search."""
+    low = np.minimum(points.min(axis=0), places.min(axis=0))
+    size = near / 3**0.5 * (1 - 1e-9)
+    shape = ((np.maximum(points.max(axis=0), places.max(axis=0)) - low) / size).astype(np.int64) + 1
+    if shape.astype(float).prod() > _MOST_BOXES:
+        return np.zeros(len(places), bool)
+    taken = np.zeros(int(shape.prod()), bool)
+    taken[_boxes(points, low, size, shape)] = True
+    return np.asarray(taken.take(_boxes(places, low, size, shape)))
+
+
+_MOST_BOXES = 1 << 28
+
+
+def _boxes(points: Floats, low: Floats, size: float, shape: Ints) -> Ints:
+    """[N] the number of the box of each point."""
+    x, y, z = (((points[:, k] - low[k]) / size).astype(np.int64) for k in range(3))
+    return (x * shape[1] + y) * shape[2] + z
 
 
 def _shell(surface: Surface, cell: float, progress: Progress) -> Surface:
