@@ -170,6 +170,6 @@ def test_every_helper_model_says_what_it_takes_and_whether_it_was_measured() -> 
         for name, module in discover(package.__name__, list(package.__path__)).items():
             if module.SPEC.weights:
                 assert module.SPEC.room >= 300 * MB, name
-                measured = name.startswith(("sam2", "depth_anything", "grounding"))
+                measured = name.startswith(("sam2", "depth-anything", "grounding"))
                 assert module.SPEC.vram_estimated is not measured and module.SPEC.licence, name
     assert replace(module.SPEC, vram_mb={}).room == 0

@@ -46,6 +46,7 @@ class Trainer:
         self.average = NanoNet().to(self.device, memory_format=torch.channels_last).requires_grad_(False)
         self.optimizer = Optimizer(self.model, arguments.lr)
         self.steps, self.elapsed, self.warm_from = 0, 0.0, 0
+        self.total = 60 * (arguments.total or arguments.minutes)
         self.curve: list[dict[str, float]] = []
         state = Path(arguments.state)
         if state.exists():
@@ -128,6 +129,8 @@ class Trainer:
         while True:
             if self.steps == first + 3:
                 started = time.time()  # compiling does not count
+                if not self.a.total:
+                    self.total = self.ranks.agree(before + 60 * self.a.minutes - (started - began))
             goes_on = time.time() - began < self.a.minutes * 60 and self.steps - first < self.a.steps
             elapsed = self.ranks.agree(before + time.time() - started if goes_on else -1.0)
             if elapsed < 0:
@@ -147,9 +150,7 @@ class Trainer:
             torch._foreach_mul_(grads, torch.where(norm.isfinite(), (1.0 / norm.clamp(min=1.0)), 0.0))
             for x in grads:
                 x.nan_to_num_(0.0)
-            self.optimizer.step(
-                schedule(self.elapsed / (self.a.total * 60), self.steps - self.warm_from, self.a.decay_from)
-            )
+            self.optimizer.step(schedule(self.elapsed / self.total, self.steps - self.warm_from, self.a.decay_from))
             self.model.zero_grad(set_to_none=True)
             self.steps += 1
             rate = 1 - min(self.a.average, (1 + self.steps) / (20 + self.steps))
@@ -181,7 +182,12 @@ def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=9.0, help="of this call, start included")
     parser.add_argument("--steps", type=int, default=1_000_000, help="of this call, at most")
-    parser.add_argument("--total", type=float, default=30.0, help="minutes of training planned over all calls")
+    parser.add_argument(
+        "--total",
+        type=float,
+        default=30.0,
+        help="minutes of training planned over all calls; 0: to the end of this one",
+    )
     parser.add_argument("--decay-from", type=float, default=0.5, help="share of --total after which the rate falls")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the weights' running average")
     parser.add_argument("--call", type=int, default=0, help="which call of the plan this is: its scenes are new")
@@ -195,7 +201,7 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda", help="cpu: for trying the way at a tiny size")
     parser.add_argument("--chunks", type=int, default=128, help="thousands of scenes held ready")
     parser.add_argument("--workers", type=int, default=13, help="processes that make scenes")
-    parser.add_argument("--each", type=int, default=16, help="scenes a family in the evaluation at the end")
+    parser.add_argument("--each", type=int, default=16, help="scenes a family in the evaluation at the end; 0: none")
     arguments = parser.parse_args(given)
     began, ranks = time.time(), Ranks()
     device = ranks.device(arguments.device)
@@ -214,7 +220,8 @@ def main(given: list[str] | None = None) -> None:
     if not ranks.first:
         return
     trainer.save({})
-    trainer.save(evaluate(arguments, trainer.average, renderer))
+    if arguments.each:
+        trainer.save(evaluate(arguments, trainer.average, renderer))
     peak = torch.cuda.max_memory_allocated() / 2**30 if arguments.device == "cuda" else 0.0
     print(f"done after {time.time() - began:.0f} s, {trainer.steps} steps, {peak:.1f} GiB", flush=True)
 

@@ -110,7 +110,7 @@ def test_every_command_looks_into_the_models_dir(
         printed = capsys.readouterr()
         if command == "doctor":
             (row,) = [row for row in json.loads(printed.out) if row["name"] == f"segment {name}"]
-            assert row["state"] == ("ok" if here else "note") and "about 1000 MB" in row["value"]
+            assert row["state"] == ("ok" if here else "note") and "500 MB at 1024" in row["value"]
             assert ("models fetch" in row["remedy"]) is not here
         else:
             assert ("the backend was reached" if here else "models fetch") in printed.err

@@ -49,3 +49,21 @@ def test_training_goes_on_from_pieces_and_then_from_its_state(
     train.main(arguments(tmp_path, tmp_path / "init", 1, 1))
     second = json.loads((tmp_path / "out" / "curve.json").read_text())
     assert second["steps"] == 3 and second["elapsed"] >= first["elapsed"]
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_the_rate_falls_to_the_end_of_a_call_and_the_evaluation_can_be_left_out(
+    tmp_path: Path, tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--total 0: the plan ends where this call ends, however long the start took."""
+    shares: list[float] = []
+    real = train.schedule
+    monkeypatch.setattr(train, "schedule", lambda share, *rest: shares.append(share) or real(share, *rest))
+    save_pieces(dict(NanoNet(TINY).state_dict()), tmp_path / "init")
+    given = arguments(tmp_path, tmp_path / "init", 0, 6)
+    given[given.index("--each") + 1], given[given.index("--minutes") + 1] = "0", "50"
+    train.main([*given, "--total", "0"])
+    assert len(shares) == 6 and all(0 <= s < 1 for s in shares) and shares[-1] > shares[3]
+    log = json.loads((tmp_path / "out" / "curve.json").read_text())
+    assert log["validation"] == {} and log["steps"] == 6 and log["elapsed"] / shares[-1] < 50 * 60
