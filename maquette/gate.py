@@ -36,8 +36,9 @@ REPORT_FIELDS = (
 """What of a MeshReport a gate can name. Listed, for the batch driver has no MeshReport; a test compares the two."""
 CLEAN_FIELDS = (
     "vertices_before", "faces_before", "out_of_range_faces", "non_finite_faces", "welded", "slivers", "turned_faces",
-    "split_vertices", "floaters", "floater_faces", "inner_faces", "holes", "hole_faces", "open_sheets",
-    "united_parts", "cavities", "parts", "solid", "solid_cell", "distance_mean", "distance_p99", "distance_max",
+    "split_vertices", "floaters", "floater_faces", "floater_sheets", "floater_sheet_area", "inner_faces", "holes",
+    "hole_faces", "open_sheets", "united_parts", "cavities", "parts", "solid", "solid_cell",
+    "distance_mean", "distance_p99", "distance_max",
 )  # fmt: skip
 """What ``clean`` adds. Some are there only when their step was asked for: one that is not has no value."""
 _LONGEST = 2000

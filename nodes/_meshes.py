@@ -84,12 +84,25 @@ def core_mesh(items: Mesh | Sequence[Mesh]) -> Any:
     values["maquette_confidence"] = _optional(batch, "", lambda m: m.confidence)
     values |= _maps(batch)
     values["material"] = _factors(batch[0], values)
+    if material_note(batch):
+        log.warning("%s", material_note(batch))
+        values["maquette_materials"] = tuple(mesh.material for mesh in batch)
     if any(len(m.vertices) != len(batch[0].vertices) or len(m.faces) != len(batch[0].faces) for m in batch):
         values["vertex_counts"] = _tensor(np.array([len(m.vertices) for m in batch], np.int64))
         values["face_counts"] = _tensor(np.array([len(m.faces) for m in batch], np.int64))
     for name, value in values.items():
         setattr(made, name, value)
     return made
+
+
+def material_note(batch: Sequence[Mesh]) -> str:
+    """What to say of a batch whose items have different materials: core's MESH has one ``material`` for all of them."""
+    if all(mesh.material == batch[0].material for mesh in batch):
+        return ""
+    return (
+        "the meshes of this batch have different materials: core's nodes (SaveGLB) give all of them the factors of the"
+        " first; Maquette's nodes keep each its own"
+    )
 
 
 def _core_class() -> Any:
@@ -139,7 +152,7 @@ def _item(value: Any, index: int) -> Mesh:
         uvs=uvs,
         confidence=_row(value, "maquette_confidence", index, count),
         texture=texture if uvs is not None else None,
-        material=_material(value),
+        material=_material(value, index),
     )
 
 
@@ -205,8 +218,12 @@ def _texture(value: Any, index: int) -> Texture | None:
     return Texture(color, packed, normal, occlusion)
 
 
-def _material(value: Any) -> Material:
-    """Core's ``material`` dict (factors, negative = automatic) -> Material."""
+def _material(value: Any, index: int) -> Material:
+    """Ours where the items differ, else core's ``material`` dict (factors, negative = automatic) -> Material."""
+    own = getattr(value, "maquette_materials", None)
+    if own is not None and len(own) == _batch_size(value):
+        material: Material = own[index]
+        return material
     given = getattr(value, "material", None)
     if not isinstance(given, dict):
         return Material()

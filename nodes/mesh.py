@@ -13,7 +13,7 @@ from ..maquette.errors import GateError
 from ..maquette.gate import check_form
 from ._comfy import job
 from ._look import look_of_mesh
-from ._meshes import core_mesh, meshes
+from ._meshes import core_mesh, material_note, meshes
 from ._schema import APPEARANCE, advanced, checked_gate, choice, mesh_input, schema
 
 REPAIRS = ("fix", "keep", "solid")
@@ -95,6 +95,8 @@ class CleanMesh(io.ComfyNode):
             cleaned.append(result.mesh if result.mesh is item else smooth_normals(result.mesh))
             notes.extend(result.notes)
             notes.append(json.dumps({**result.figures, "certified": result.report.certified}, default=str))
+        if material_note(cleaned):
+            notes.insert(0, material_note(cleaned))
         return io.NodeOutput(core_mesh(cleaned), look_of_mesh(found[0]), "\n".join(notes))
 
 

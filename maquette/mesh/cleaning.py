@@ -138,7 +138,9 @@ def _oriented(mesh: Mesh, plan: _Plan, figures: dict[str, Any], progress: Progre
 def _mended(oriented: Surface, plan: _Plan, figures: dict[str, Any], progress: Progress) -> Surface:
     """The other steps of level ``fix``; what each one did goes into ``figures``."""
     surface, figures["split_vertices"] = split(oriented)
-    surface, figures["floaters"], figures["floater_faces"] = without_floaters(surface, plan.floaters)
+    surface, gone = without_floaters(surface, plan.floaters)
+    figures |= {"floaters": gone.parts, "floater_faces": gone.faces}
+    figures |= {"floater_sheets": gone.sheets, "floater_sheet_area": gone.sheet_area}
     progress.update(1, 5, "clean")
     if plan.remove_inner:
         surface, figures["inner_faces"] = without_hidden(surface, progress.part(0.2, 0.5))
@@ -158,9 +160,9 @@ def _closed(surface: Surface, untouched: int, floaters: float, figures: dict[str
     figures["turned_faces"] += turned
     surface, figures["united_parts"] = united(surface)
     if figures["united_parts"]:
-        surface, parts, faces = without_floaters(surface, floaters)  # slivers where surfaces almost coincide
-        figures["floaters"] += parts
-        figures["floater_faces"] += faces
+        surface, gone = without_floaters(surface, floaters)  # slivers where surfaces almost coincide
+        figures["floaters"] += gone.parts
+        figures["floater_faces"] += gone.faces
         surface, _ = outward(surface)
     if not (filled.holes or figures["united_parts"] or figures["split_vertices"]):
         return surface
@@ -351,6 +353,11 @@ _WORDS = (
 def _notes(surface: Surface, figures: dict[str, Any]) -> list[str]:
     """What a user should read; the rest is in the figures."""
     notes = [words.format(figures[name]) for name, words in _WORDS if figures.get(name)]
+    if figures.get("floater_sheets"):
+        what = (
+            f"{figures['floater_sheets']} of the floaters are open sheets, {figures['floater_sheet_area']:.3g} in area"
+        )
+        notes.append(f"{what}: beside the largest part they enclose too little to stay (floaters=0 keeps them)")
     if figures["parts"] > 1:
         notes.append(f"the mesh is in {figures['parts']} parts, each too large to be a floater")
     inner = int(_inner_parts(surface).sum())

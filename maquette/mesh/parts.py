@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..data import Mesh
@@ -135,14 +137,25 @@ def _cancelling(faces: Ints, even: Bools) -> Bools:
     return even & (votes > 0)[wall]
 
 
-def without_floaters(surface: Surface, share: float) -> tuple[Surface, int, int]:
+@dataclass(frozen=True)
+class Dropped:
+    """parts, faces: how many went; sheets: those of the parts that are open; sheet_area: of these together, world units
+    squared."""
+
+    parts: int = 0
+    faces: int = 0
+    sheets: int = 0
+    sheet_area: float = 0.0
+
+
+def without_floaters(surface: Surface, share: float) -> tuple[Surface, Dropped]:
     """Drop parts with less than ``share`` of the volume of the largest part; the largest always stays (bug 12).
 
-    Where no part encloses a volume, areas are compared. Returns (surface, parts dropped, faces dropped).
+    Where no part encloses a volume, areas are compared.
     """
     parts, labels = surface.parts
     if parts == 1 or share <= 0:
-        return surface, 0, 0
+        return surface, Dropped()
     size, area = volumes_and_areas(surface.points, surface.faces, labels, parts)
     size = np.abs(size)
     if size.max() <= 1e-9 * area.max() ** 1.5:
@@ -150,6 +163,11 @@ def without_floaters(surface: Surface, share: float) -> tuple[Surface, int, int]
     keep = size >= share * size.max()
     keep[np.argmax(size)] = True
     kept = surface.kept(keep[labels])
-    if kept is not surface:
-        kept = kept.with_parts(int(keep.sum()), (np.cumsum(keep) - 1)[labels[keep[labels]]])
-    return kept, int((~keep).sum()), len(surface.faces) - len(kept.faces)
+    if kept is surface:
+        return surface, Dropped()
+    kept = kept.with_parts(int(keep.sum()), (np.cumsum(keep) - 1)[labels[keep[labels]]])
+    is_open = np.zeros(parts, bool)
+    is_open[labels[surface.edges.open_halves() // 3]] = True
+    is_open &= ~keep
+    gone = len(surface.faces) - len(kept.faces)
+    return kept, Dropped(int((~keep).sum()), gone, int(is_open.sum()), float(area[is_open].sum()))

@@ -217,7 +217,7 @@ def _mended(surface: Surface, start: _Start) -> Surface:
     surface, _ = without_doubles(surface)
     surface, _ = without_slivers(surface)
     surface, added = split(surface)
-    surface, _, _ = without_floaters(surface, _BUBBLE if surface.parts[0] <= start.parts else _CRUMB)
+    surface, _ = without_floaters(surface, _BUBBLE if surface.parts[0] <= start.parts else _CRUMB)
     if start.closed:
         surface = fill_holes(surface, silent()).surface
     return outward(surface)[0] if added else surface

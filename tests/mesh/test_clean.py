@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mesh_shapes import (
@@ -380,3 +381,29 @@ def test_solid_of_a_random_soup_is_manifold() -> None:
     made = clean(Mesh(rng.random((30, 3)), rng.integers(0, 30, (60, 3))), repair="solid", resolution=32).mesh
     report = certify(made)
     assert report.watertight and report.manifold and report.volume > 0
+
+
+@pytest.mark.parametrize("repair", ["fix", "solid"])
+def test_a_sheet_that_goes_with_the_floaters_is_named(repair):
+    """An open sheet beside a body has no volume to stay by: the report says how many and how large."""
+    body = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
+    side = np.arange(6) / 5
+    x, y = np.meshgrid(side, side, indexing="ij")
+    points = np.stack([x + 1, y, 0.005 * np.sin(3 * x)], axis=-1).reshape(-1, 3)
+    k = (np.arange(5)[:, None] * 6 + np.arange(5)).reshape(-1)
+    sheet = np.concatenate([np.stack([k, k + 6, k + 7], 1), np.stack([k, k + 7, k + 1], 1)])
+    crumb = trimesh.creation.icosphere(subdivisions=0, radius=0.01).apply_translation([0, 2, 0])
+    parts = [(body.vertices, body.faces), (points, sheet), (crumb.vertices, crumb.faces)]
+    first = np.cumsum([0, *(len(vertices) for vertices, _ in parts)])
+    mesh = Mesh(
+        np.concatenate([vertices for vertices, _ in parts]).astype(np.float32),
+        np.concatenate([faces + start for (_, faces), start in zip(parts, first, strict=False)]).astype(np.int32),
+    )
+    result = clean(mesh, repair=repair, resolution=32)
+    assert (result.figures["floaters"], result.figures["floater_sheets"]) == (2, 1)
+    corner = points[sheet]
+    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2
+    assert result.figures["floater_sheet_area"] == pytest.approx(area, rel=1e-5)
+    assert any("1 of the floaters are open sheets" in note for note in result.notes)
+    kept = clean(mesh, repair=repair, resolution=32, floaters=0.0)
+    assert kept.figures["floater_sheets"] == 0 and kept.mesh.bounds[1][0] > 1.9

@@ -44,6 +44,20 @@ def core(part: Any, **values: Any) -> Any:
     return mesh
 
 
+def test_each_mesh_of_a_batch_keeps_its_material(part: Any, data: Any) -> None:
+    """Core holds one for all, and that is said; between our own nodes nothing is lost. One material needs no word."""
+    border = part("_meshes")
+    gold, glass = data.Material((1.0, 0.8, 0.3), 1.0, 0.2), data.Material((0.1, 0.2, 0.9), 0.0, 0.05, True)
+    batch = [data.Mesh(CORNERS, FACES, material=material) for material in (gold, glass)]
+    made = border.core_mesh(batch)
+    assert [mesh.material for mesh in border.meshes(made)] == [gold, glass]
+    assert made.material["metallic_factor"] == 1.0 and "the factors of the first" in border.material_note(batch)
+    alike = border.core_mesh([batch[0], batch[0]])
+    assert border.material_note([batch[0], batch[0]]) == "" and not hasattr(alike, "maquette_materials")
+    made.vertices, made.faces = made.vertices[:1], made.faces[:1]  # another node has taken the first alone
+    assert border.one_mesh(made, "test").material == gold
+
+
 def test_a_rich_mesh_survives_the_round_trip(part: Any, data: Any) -> None:
     """Every field that core's MESH can carry comes back equal, on old and new core classes."""
     mesh, border = rich(data), part("_meshes")
