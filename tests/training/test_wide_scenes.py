@@ -132,3 +132,11 @@ def test_old_families_keep_most_of_the_scenes() -> None:
     new = sum(FAMILIES[n][1] for n in names[names.index("hub") :])  # they follow the old ones
     assert 0.3 < new / sum(share for _, share in FAMILIES.values()) < 0.4
     assert not set(FAMILIES) & set(HELD_OUT)
+
+
+@pytest.mark.parametrize("family", HOLLOW)
+def test_most_hollow_things_also_come_filled(family: str) -> None:
+    """From where no opening shows nobody can tell them apart; then solid must be the likelier answer."""
+    scenes = [make_scene(seed, family) for seed in range(300)]
+    open_ones = [bool(s.prims[:, at.SHELL].any() or (family != "dome" and s.prims[:, at.OP].any())) for s in scenes]
+    assert 0.3 < sum(open_ones) / len(scenes) < 0.55  # some get a mate with cuts of its own

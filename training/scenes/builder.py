@@ -126,6 +126,13 @@ class Builder:
             ]
         )
 
+    def fill(self, keep_cuts: bool) -> None:
+        """Make it solid: shells are filled, and what was cut away is there unless ``keep_cuts``."""
+        for row in self.rows:
+            row[at.SHELL] = 0.0
+        kept = [i for i, row in enumerate(self.rows) if keep_cuts or not row[at.OP]]
+        self.rows, self.boxes = [self.rows[i] for i in kept], [self.boxes[i] for i in kept]
+
     def limb(self, start: Vec, stop: Vec, r0: float, r1: float | None = None, **how: object) -> None:
         """A round bar from ``start`` (radius r0) to ``stop`` (radius r1)."""
         d = (stop[0] - start[0], stop[1] - start[1], stop[2] - start[2])

@@ -79,6 +79,11 @@ ANYWHERE = {
 """Chance of a scene to be seen from any direction; of the families not named OFTEN_UPRIGHT."""
 OFTEN_UPRIGHT = 0.1
 
+HOLLOW = ("bowl", "tube", "dome", "box")
+FILLED = 0.6
+"""Chance of a hollow thing to come as a solid of the same outside: from where no opening shows, nobody can tell the two
+apart, and what might be either is to be taken for solid (a ball is no bowl seen from behind)."""
+
 HELD_OUT: dict[str, Family] = {
     "aircraft": held_out.aircraft,
     "bicycle": held_out.bicycle,
@@ -96,6 +101,8 @@ def make_scene(seed: int, family: str | None = None) -> Scene:
     maker = HELD_OUT[family] if family in HELD_OUT else FAMILIES[family][0]
     builder = Builder(rng)
     maker(builder, rng)
+    if family in HOLLOW and rng.random() < FILLED:
+        builder.fill(keep_cuts=family == "dome")
     if (
         family not in HELD_OUT and rng.random() < 0.12
     ):  # two families in one: a rider, a lantern on a table, a mask on a tower
