@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from training.pool import scene_arrays
+from training.scenes import families, reference
 from training.scenes import layout as at
-from training.scenes import reference
 from training.scenes.builder import Builder
 from training.scenes.families import FAMILIES, HELD_OUT, make_scene
 from training.scenes.looks import framed_looks, random_looks
@@ -134,7 +134,7 @@ def test_old_families_keep_most_of_the_scenes() -> None:
     assert not set(FAMILIES) & set(HELD_OUT)
 
 
-@pytest.mark.parametrize("family", HOLLOW)
+@pytest.mark.parametrize("family", families.HOLLOW)
 def test_most_hollow_things_also_come_filled(family: str) -> None:
     """From where no opening shows nobody can tell them apart; then solid must be the likelier answer."""
     scenes = [make_scene(seed, family) for seed in range(300)]
