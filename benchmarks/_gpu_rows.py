@@ -238,7 +238,7 @@ def bake(options: argparse.Namespace) -> None:
         ("one colour", Uniform()),
         ("vertex colours", VertexColors(painted)),
     ):
-        target = None if look == "vertex colours" else 15.0  # their nearest points are found on the host
+        target = None if look == "vertex colours" else 15.0
         ms, peak = timed(lambda a=appearance: bake_textures(mesh, a, size=size, device=device), device)
         say(f"{name}: {look}", all_of, ms, peak_mb=peak, target_ms=target)
     bake_stages(mesh, triplane, size, device)
@@ -284,7 +284,8 @@ def bake_stages(mesh: Any, appearance: Any, size: int, device: str) -> None:
     }
     for stage, work in stages.items():
         ms, peak = timed(work, device, seconds=0.7)
-        say(f"bake {size}^2, stage: {stage}", "", ms, peak_mb=peak)
+        more = {"note": appearance.points_by(device)} if stage == "colours asked" else {}
+        say(f"bake {size}^2, stage: {stage}", "", ms, peak_mb=peak, **more)
 
 
 def triplane_of(options: argparse.Namespace) -> Any:
