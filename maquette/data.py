@@ -224,6 +224,19 @@ class Appearance(Protocol):
         ...
 
 
+@runtime_checkable
+class Carried(Protocol):
+    """An appearance that lives on a mesh and so can do without a search when that very mesh is baked."""
+
+    def carried(self, mesh: Mesh) -> FloatArray | None:
+        """[V, C] values at the vertices of ``mesh``, None when it is not the mesh that the look lives on."""
+        ...
+
+    def from_carried(self, values: torch.Tensor) -> SurfaceSample:
+        """values: [N, C], interpolated between the vertices -> what ``sample`` says at those points."""
+        ...
+
+
 @dataclass(frozen=True)
 class Reconstruction:
     """What the reconstruct stage gives.

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..data import Appearance, Material, Mesh, SurfaceSample
+from ..data import Appearance, FloatArray, Material, Mesh, SurfaceSample
 from .color import to_srgb
 from .surface import TexturedMesh, VertexColors
 from .uniform import Uniform
@@ -44,3 +44,12 @@ class OwnLook:
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3]."""
         return self.inner.sample(points, normals)
+
+    def carried(self, mesh: Mesh) -> FloatArray | None:
+        """As ``VertexColors.carried``; None, too, when the mesh has one colour."""
+        return self.inner.carried(mesh) if isinstance(self.inner, TexturedMesh | VertexColors) else None
+
+    def from_carried(self, values: Tensor) -> SurfaceSample:
+        """values: [N, C], interpolated from ``carried``."""
+        assert isinstance(self.inner, TexturedMesh | VertexColors), "there is nothing to carry"
+        return self.inner.from_carried(values)

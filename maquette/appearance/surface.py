@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Mesh, SurfaceSample
+from ..data import FloatArray, Mesh, SurfaceSample
 from ..errors import BadMeshError
 from ..geometry.closest import ClosestSurface
+from ..geometry.copies import copied_vertices
 from .color import to_linear, to_srgb
 from .sampling import bilinear, tensor
 
@@ -18,14 +21,27 @@ if TYPE_CHECKING:
 
 
 class _OnSurface:
-    """Nearest-point lookup that both classes share."""
+    """Nearest-point lookup that both classes share, and the way around it on the very same triangles."""
 
     def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
-        self._closest = ClosestSurface(mesh)
+        self.mesh = mesh.checked()
+
+    @cached_property
+    def _closest(self) -> ClosestSurface:
+        return ClosestSurface(self.mesh)
+
+    def carried(self, mesh: Mesh) -> FloatArray | None:
+        """[V, C] what ``from_carried`` wants at the vertices of ``mesh``, when that has the triangles of this one in
+        the same order (a copy, or its unwrapping, with vertices split along seams); None for any other mesh."""
+        source = copied_vertices(mesh, self.mesh)
+        return None if source is None else self._carried()[source]
+
+    def _carried(self) -> FloatArray:
+        raise NotImplementedError
 
     def _hits(self, points: Tensor, normals: Tensor) -> Hits:
-        return self._closest.query(points.detach().cpu().numpy(), normals.detach().cpu().numpy())
+        where, towards = points.detach().cpu().numpy(), normals.detach().cpu().numpy()
+        return self._closest.query(where, towards, device=points.device)
 
     def _at(self, hits: Hits, values: object, like: Tensor) -> Tensor:
         """[N, C] per-vertex ``values`` interpolated at the hits, on the device of ``like``."""
@@ -47,8 +63,16 @@ class VertexColors(_OnSurface):
 
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3]."""
-        color = self._tinted(self._at(self._hits(points, normals), self.mesh.vertex_colors, points))
-        flat = torch.zeros_like(points[:, 0])
+        return self.from_carried(self._at(self._hits(points, normals), self._carried(), points))
+
+    def _carried(self) -> FloatArray:
+        assert self.mesh.vertex_colors is not None
+        return self.mesh.vertex_colors
+
+    def from_carried(self, values: Tensor) -> SurfaceSample:
+        """values: [N, 3] linear colours, interpolated from ``carried``."""
+        color = self._tinted(values)
+        flat = torch.zeros_like(values[:, 0])
         material = self.mesh.material
         return SurfaceSample(color, flat + material.metallic, flat + material.roughness, flat + 1)
 
@@ -63,13 +87,21 @@ class TexturedMesh(_OnSurface):
 
     def sample(self, points: Tensor, normals: Tensor) -> SurfaceSample:
         """points, normals: [N, 3]."""
+        return self.from_carried(self._at(self._hits(points, normals), self._carried(), points))
+
+    def _carried(self) -> FloatArray:
+        assert self.mesh.uvs is not None
+        colors = self.mesh.vertex_colors
+        return self.mesh.uvs if colors is None else np.concatenate([self.mesh.uvs, colors], axis=1)
+
+    def from_carried(self, values: Tensor) -> SurfaceSample:
+        """values: [N, 2 or 5] uvs and linear vertex colours, interpolated from ``carried``."""
         assert self.mesh.texture is not None
-        hits = self._hits(points, normals)
-        uv = self._at(hits, self.mesh.uvs, points)
+        uv = values[:, :2]
         color = to_linear(_looked_up(self.mesh.texture.base_color, uv)[:, :3])
         if self.mesh.vertex_colors is not None:
-            color = color * self._at(hits, self.mesh.vertex_colors, points)
-        flat = torch.zeros_like(points[:, 0])
+            color = color * values[:, 2:]
+        flat = torch.zeros_like(values[:, 0])
         metallic, roughness = flat + self.mesh.material.metallic, flat + self.mesh.material.roughness
         if self.mesh.texture.metallic_roughness is not None:
             both = _looked_up(self.mesh.texture.metallic_roughness, uv)

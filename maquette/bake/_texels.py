@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data import Appearance, FloatArray, Mesh, View
+from ..data import Appearance, Carried, FloatArray, Mesh, View
 from ..errors import BadInputError, BadMeshError
 from ..geometry.normals import points_and_normals, vertex_normals
 from ..progress import Progress, silent
@@ -55,15 +55,20 @@ class _Layers:
         sums = torch.stack(self._sums).tolist() if self._sums else []
         return {name: sum(row[k] for row in sums) for k, name in enumerate(("photos", "appearance", "fill"))}
 
-    def look(self, points: torch.Tensor, normals: torch.Tensor) -> torch.Tensor:
-        """[N, 5] base colour (sRGB), metallic, roughness; NaN where nothing knows the point."""
+    def look(self, points: torch.Tensor, normals: torch.Tensor, carried: torch.Tensor | None = None) -> torch.Tensor:
+        """[N, 5] base colour (sRGB), metallic, roughness; NaN where nothing knows the point. carried: [N, C] what the
+        appearance needs there, when it is one that lives on the baked mesh (``data.Carried``)."""
         import torch
 
         found = points.new_full((len(points), 5), float("nan"))
         color, known = torch.zeros_like(points), torch.zeros_like(points[:, 0])
         if self.photos is not None:
             color, known = self.photos.seen(points, normals)
-        sample = self.appearance.sample(points, normals)
+        if carried is None:
+            sample = self.appearance.sample(points, normals)
+        else:
+            assert isinstance(self.appearance, Carried)
+            sample = self.appearance.from_carried(carried)
         share = known[:, None]
         below = sample.base_color.to(points)
         found[:, :3] = torch.where(share >= 1, color, color * share + below * (1 - share))
@@ -118,7 +123,7 @@ def bake(
     layers, canvas = _Layers(_photos(mesh, views, device), appearance), Canvas.blank(size, device)
     if delight > 0 and not layers.delight(mesh, delight, device):
         canvas.notes.append("de-light: the surface shows too little to tell shading from paint; nothing was taken out")
-    for rows, inside, found in strips(mesh, points_and_normals(mesh, device), size, device):
+    for rows, inside, found in strips(mesh, _surface(mesh, appearance, device), size, device):
         progress.update(rows.start, size, "baking texels")
         canvas.paint(rows, inside, _looked_up(layers, found, progress))
     progress.check()
@@ -149,16 +154,26 @@ def _photos(mesh: Mesh, views: Sequence[View], device: str | torch.device) -> Pr
     return ProjectedPhotos(mesh, views, device=device) if views else None
 
 
+def _surface(mesh: Mesh, appearance: Appearance, device: str | torch.device) -> torch.Tensor:
+    """[V, 6 + C] points, normals and what the appearance carries along, to be interpolated over the faces."""
+    import torch
+
+    surface = points_and_normals(mesh, device)
+    carried = appearance.carried(mesh) if isinstance(appearance, Carried) else None
+    return surface if carried is None else torch.cat([surface, torch.tensor(carried).to(surface)], dim=1)
+
+
 def _looked_up(layers: _Layers, found: torch.Tensor, progress: Progress) -> torch.Tensor:
-    """[N, 5] what the layers say at points and normals [N, 6]."""
+    """[N, 5] what the layers say at points and normals, and perhaps carried values [N, 6 + C]."""
     import torch
 
     out = found.new_empty((len(found), 5))
     for start in range(0, len(found), _BLOCK):
         progress.check()
         part = found[start : start + _BLOCK]
-        normals = torch.nn.functional.normalize(part[:, 3:], dim=1)
-        out[start : start + _BLOCK] = layers.look(part[:, :3].contiguous(), normals)
+        normals = torch.nn.functional.normalize(part[:, 3:6], dim=1)
+        carried = part[:, 6:] if part.shape[1] > 6 else None
+        out[start : start + _BLOCK] = layers.look(part[:, :3].contiguous(), normals, carried)
     return out
 
 

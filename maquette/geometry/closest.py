@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..data import FloatArray, Mesh
 from .normals import face_normals
+
+if TYPE_CHECKING:
+    import torch
 
 _CANDIDATES = 6
 _SAMPLES_PER_FACE = 4
@@ -39,12 +42,21 @@ class ClosestSurface:
         points, self._owner = _samples(self._corners)
         self._tree = cKDTree(points)
 
-    def query(self, points: npt.ArrayLike, normals: npt.ArrayLike | None = None) -> Hits:
-        """points: [N, 3]. normals: [N, 3] unit; faces turned away from them are taken only when no other is near."""
+    def query(
+        self,
+        points: npt.ArrayLike,
+        normals: npt.ArrayLike | None = None,
+        *,
+        device: str | torch.device = "cpu",
+    ) -> Hits:
+        """points: [N, 3]. normals: [N, 3] unit; faces turned away from them are taken only when no other is near.
+
+        device: a CUDA device measures the candidates, which the tree on the host has found.
+        """
         where = np.asarray(points, np.float64).reshape(-1, 3)
         towards = None if normals is None else np.asarray(normals, np.float64).reshape(-1, 3)
         parts = [
-            self._block(where[i : i + _BLOCK], None if towards is None else towards[i : i + _BLOCK])
+            self._block(where[i : i + _BLOCK], None if towards is None else towards[i : i + _BLOCK], device)
             for i in range(0, len(where), _BLOCK)
         ]
         if not parts:
@@ -53,12 +65,14 @@ class ClosestSurface:
         return Hits(face, bary, distance)
 
     def _block(
-        self, points: npt.NDArray[Any], normals: npt.NDArray[Any] | None
+        self, points: npt.NDArray[Any], normals: npt.NDArray[Any] | None, device: str | torch.device
     ) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+        import torch
+
         count = min(_CANDIDATES, self._tree.n)
-        reach, index = self._tree.query(points, k=count)
+        reach, index = self._tree.query(points, k=count, workers=torch.get_num_threads())
         face = self._owner[index.reshape(-1, count)]  # [N, K]
-        weights, distance = closest_on_triangles(points[:, None], self._corners[face])
+        weights, distance = self._measured(points, face, device)
         cost = distance
         if normals is not None:
             away = (self._normals[face] * normals[:, None]).sum(axis=2) < 0
@@ -69,6 +83,20 @@ class ClosestSurface:
             weights[rows, best].astype(np.float32),
             distance[rows, best].astype(np.float32),
         )
+
+    def _measured(
+        self, points: npt.NDArray[Any], face: npt.NDArray[np.int64], device: str | torch.device
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Weights [N, K, 3] and distance [N, K] of the nearest point of each candidate [N, K]."""
+        import torch
+
+        if torch.device(device).type != "cuda":
+            return closest_on_triangles(points[:, None], self._corners[face])
+        from ._closest_torch import closest_on_triangles as measured
+
+        corners, where, which = (torch.tensor(given, device=device) for given in (self._corners, points, face))
+        weights, distance = measured(where[:, None], corners[which])
+        return weights.cpu().numpy(), distance.cpu().numpy()
 
 
 def closest_on_triangles(

@@ -18,6 +18,7 @@ from maquette.bake import _gutter, bake, color_vertices, dress, unwrap
 from maquette.bake._gutter import fill_gutter
 from maquette.data import Material, Mesh, SurfaceSample, Texture, View
 from maquette.errors import BadInputError, BadMeshError, Cancelled
+from maquette.geometry import nearest_pixel
 from maquette.geometry.camera import orbit_camera
 from maquette.geometry.raster import rasterize_uv
 from maquette.mesh.color import sampled
@@ -219,8 +220,8 @@ def test_a_device_finds_the_same_nearest_texels_as_the_host(seed: int) -> None:
     used[rng.integers(len(used)), rng.integers(used.shape[1])] = True
     rows = slice(*sorted(int(row) for row in rng.integers(0, len(used) + 1, 2)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_gutter, "_PAIRS", int(rng.choice([1000, 1 << 22])))
-        found = _gutter.nearest_on_device(used, rows)
+        patch.setattr(nearest_pixel, "_PAIRS", int(rng.choice([1000, 1 << 22])))
+        found = nearest_pixel.nearest_on_device(used, rows)
     for here, there in zip(_gutter._nearest_on_host(used, rows), found, strict=True):
         assert torch.equal(here, there)
 
@@ -229,7 +230,7 @@ def test_the_search_of_a_device_reaches_across_the_widest_strip() -> None:
     """8192 columns, the only used texel in the last: squares and columns fit into one integer."""
     used = torch.zeros(3, 8192, dtype=torch.bool)
     used[2, -1] = True
-    empty, source = _gutter.nearest_on_device(used, slice(0, 1))
+    empty, source = nearest_pixel.nearest_on_device(used, slice(0, 1))
     assert torch.equal(empty, torch.arange(8192)) and (source == 3 * 8192 - 1).all()
 
 
