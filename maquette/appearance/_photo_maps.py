@@ -12,6 +12,7 @@ from torch import Tensor
 from ..data import Camera, FloatArray, Mesh, View
 from ..errors import BadViewsError
 from ..geometry.camera import resized
+from ..geometry.nearest_pixel import WIDEST
 from ..geometry.raster import render_depth
 from .sampling import bilinear, tensor
 
@@ -71,9 +72,8 @@ class PhotoMaps:
         drawn = resized(camera, max(1, round(width * shrink)), max(1, round(height * shrink)))
         depth = render_depth(mesh, drawn, device)
         pixel = float(depth.amin().nan_to_num(0.0, 0.0, 0.0)) / float(drawn.intrinsics[0, 0])
-        clear = _clear(view.mask, depth.cpu().numpy(), max(_JUMP * size, _STEEP * pixel))
-        rgb = extended(view.rgb, view.mask)
-        return PhotoMaps(camera, tensor(rgb, depth), tensor(clear, depth), depth, size)
+        rgb, clear = _prepared(view, depth, max(_JUMP * size, _STEEP * pixel))
+        return PhotoMaps(camera, rgb, clear, depth, size)
 
     def look(self, points: Tensor, normals: Tensor) -> Seen:
         """What this view saw at ``points`` with ``normals``, both [N, 3]."""
@@ -121,6 +121,17 @@ class PhotoMaps:
         pixel = z / (float(self.camera.intrinsics[0, 0]) * width / self.camera.width)
         slope = (1 - cosine**2).clamp(min=0).sqrt() / cosine.abs().clamp(min=0.1)
         return (inside & (cosine > 0) & (z <= far + _BIAS * self.size + pixel * slope)).to(z.dtype)
+
+
+def _prepared(view: View, depth: Tensor, jump: float) -> tuple[Tensor, Tensor]:
+    """``PhotoMaps.rgb`` and ``clear``, on the device of ``depth``; a CUDA device computes them itself."""
+    if depth.device.type != "cuda" or max(view.mask.shape) > WIDEST:
+        clear = _clear(view.mask, depth.cpu().numpy(), jump)
+        return tensor(extended(view.rgb, view.mask), depth), tensor(clear, depth)
+    from ._photo_rims import clear_on_device, extended_on_device
+
+    mask = tensor(view.mask, depth)
+    return extended_on_device(tensor(view.rgb, depth), mask), clear_on_device(mask, depth, jump, _FEATHER)
 
 
 def extended(rgb: FloatArray, mask: FloatArray) -> FloatArray:
