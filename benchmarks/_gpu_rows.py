@@ -334,15 +334,15 @@ def unwrap(options: argparse.Namespace) -> None:
 
 
 def nano(options: argparse.Namespace) -> None:
-    """The built-in model: network alone, from the mask to the field, and all of it."""
+    """The built-in model: its network alone, the stages from the mask to the field, and all of it."""
     from benchmarks.bake import picture_of
     from maquette.reconstruct import Settings, reconstruct
+    from maquette.reconstruct._nano.engine import engine
     from maquette.reconstruct._nano.picture import crop_of, network_input
     from maquette.reconstruct._nano.predict import predict, run
-    from maquette.reconstruct._nano.weights import load_network
 
     device, view = options.device, picture_of(mesh_of(options), 512)
-    network, resolution = load_network().to(device), 48 if options.tiny else 128
+    network, resolution = engine(device), 48 if options.tiny else 128
     given = network_input(view, view.mask, crop_of(view.mask), network.shape.size)
     for flip in (False, True):
         turned = ", with the mirrored picture" if flip else ""
@@ -350,9 +350,34 @@ def nano(options: argparse.Namespace) -> None:
         say(f"nano, network{turned}", "", ms, peak_mb=peak)
         ms, peak = timed(lambda f=flip: predict(network, view, view.mask, resolution, device, flip=f), device)
         say(f"nano, mask to field{turned}", f"resolution {resolution}", ms, peak_mb=peak, target_ms=15.0)
+    _nano_stages(network, view, resolution, device)
     settings = Settings(resolution=resolution, device=device)
     ms, peak = timed(lambda: reconstruct([view], "nano", settings), device)
     say("nano, all", f"resolution {resolution}", ms, peak_mb=peak)
+
+
+def _nano_stages(network: Any, view: Any, resolution: int, device: str) -> None:
+    """Where the time goes: each stage by itself, and so waited for; their sum is more than the whole."""
+    from maquette.progress import silent
+    from maquette.reconstruct._nano import predict as stages
+    from maquette.reconstruct._nano.picture import crop_of, cut, network_input
+    from maquette.reconstruct._nano.solid import surface
+
+    crop, cell, level = crop_of(view.mask), 1.7 / resolution, stages.THRESHOLD
+    given = network_input(view, view.mask, crop, network.shape.size)
+    raw, subject = stages.run(network, given, device, False), stages.subject_of(given)
+    outline = stages.outline_of(cut(view.mask, crop), cell, device)
+    made = stages.prediction(raw, given, subject, outline, crop, cell, level)
+    works: dict[str, Callable[[], Any]] = {
+        "prepare": lambda: network_input(view, view.mask, crop_of(view.mask), network.shape.size),
+        "subject": lambda: stages.subject_of(given),
+        "outline": lambda: stages.outline_of(cut(view.mask, crop), cell, device),
+        "columns to field": lambda: stages.prediction(raw, given, subject, outline, crop, cell, level),
+        "struts and surface": lambda: surface(made.solid, cell, silent()),
+    }
+    for name, work in works.items():
+        ms, peak = timed(work, device, seconds=1.0)
+        say(f"nano, stage: {name}", f"resolution {resolution}, crop of {crop.side} pixels", ms, peak_mb=peak)
 
 
 def model(options: argparse.Namespace) -> None:

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.measure import measure, table
 
 PICTURE = Path(__file__).resolve().parent.parent / "examples" / "duck_on_table.jpg"
@@ -209,7 +207,7 @@ class _Words:
         return self.image
 
     def decode(self, ids: Any, **_: Any) -> str:
-        return str(np.asarray(ids))
+        return str(ids.tolist() if hasattr(ids, "tolist") else list(ids))
 
 
 SMALL = _depth(384, 12, 6, [3, 6, 9, 12], [48, 96, 192, 384], 64)

@@ -168,3 +168,13 @@ def test_on_a_gpu_the_budget_is_enforced_lifted_and_everything_given_back() -> N
     torch.empty(400 * MB, dtype=torch.uint8, device="cuda")
     torch.cuda.empty_cache()
     assert torch.cuda.memory_allocated() <= before, "garbage of earlier tests may have gone meanwhile"
+
+
+def test_what_is_kept_only_to_save_time_goes_before_somebody_takes_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[int] = []
+    monkeypatch.setattr(memory, "_KEPT", [])
+    forget = lambda: gone.append(1)  # noqa: E731
+    memory.let_go_first(forget)
+    memory.let_go_first(forget)
+    with memory.own("cpu"):
+        assert gone == [1]

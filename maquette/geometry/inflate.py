@@ -27,6 +27,8 @@ STRIPE_RATIO = 0.5
 """Squared thickness of a rod over Poisson's, of a long stripe: what is too thin for the ratio's grid gets."""
 RELIEF = 0.012
 """World units by which shading may move the front of a solid of about size 1."""
+SIGMA = 0.8
+"""Standard deviation in pixels of the blur of a mask with hard edges."""
 BINARY = 0.9
 """A mask whose outline pixels are to this share exactly 0 or 1 is not anti-aliased and gets a slight blur."""
 
@@ -91,7 +93,8 @@ def thin_axis(distance: FloatArray, inside: npt.NDArray[np.bool_], least: float)
     reach = np.zeros(count + 1)
     np.maximum.at(reach, parts[rest], away[rest])
     lasting = (reach > 2.0 * least) | (_contacts(parts, count, inside & ~rest) > 1)
-    return np.asarray(skeletonize(inside) & rest & lasting[parts])
+    lasting_rest = rest & lasting[parts]
+    return np.asarray(skeletonize(inside) & lasting_rest) if lasting_rest.any() else nothing
 
 
 def _contacts(parts: npt.NDArray[np.integer], count: int, body: npt.NDArray[np.bool_]) -> npt.NDArray[np.integer]:
@@ -113,7 +116,7 @@ def _anti_aliased(mask: FloatArray) -> FloatArray:
     hard = (mask < 0.02) | (mask > 0.98)
     if not rim.any() or hard[rim].mean() < BINARY:
         return mask
-    blurred = gaussian_filter(mask, 0.8)
+    blurred = gaussian_filter(mask, SIGMA)
     return np.where(inside, np.maximum(blurred, LEVEL + 0.05), blurred).astype(np.float32)
 
 

@@ -24,6 +24,7 @@ from ._cameras import camera_of
 
 if TYPE_CHECKING:
     from . import Settings
+    from ._nano.engine import Engine
     from ._nano.network import NanoNet
     from ._nano.predict import Prediction
     from ._nano.world import Place
@@ -49,10 +50,10 @@ def reconstruct(views: Sequence[View], settings: Settings, progress: Progress) -
 
     Falls back to ``silhouette``, and says so, when the network's answer is empty or contradicts the masks.
     """
-    from ._nano.weights import load_network
+    from ._nano.engine import engine
 
     progress.update(0, 10, "load the built-in model")
-    network = load_network().to(settings.device)
+    network = engine(settings.device)
     if len(views) == 1:
         mesh, found, notes = _one(network, views[0], settings, progress.part(0.05, 0.8))
     else:
@@ -78,7 +79,7 @@ def _tidy(view: View, settings: Settings, notes: list[str]) -> FloatArray:
     return mask
 
 
-def _prepared(network: NanoNet, view: View, mask: FloatArray, settings: Settings) -> tuple[Prediction, Place]:
+def _prepared(network: NanoNet | Engine, view: View, mask: FloatArray, settings: Settings) -> tuple[Prediction, Place]:
     """What the network says of a view with a tidy ``mask`` [H, W], and where that lies."""
     from ._nano.predict import THRESHOLD, predict
     from ._nano.world import placed
@@ -92,7 +93,7 @@ def _prepared(network: NanoNet, view: View, mask: FloatArray, settings: Settings
 
 
 def _one(
-    network: NanoNet, view: View, settings: Settings, progress: Progress
+    network: NanoNet | Engine, view: View, settings: Settings, progress: Progress
 ) -> tuple[Mesh | None, list[tuple[Prediction, Place]], list[str]]:
     """Mesh in the world of the view's camera; None = nothing was found."""
     from ._nano.confidence import confidence
@@ -113,7 +114,7 @@ def _one(
 
 
 def _several(
-    network: NanoNet, views: Sequence[View], settings: Settings, progress: Progress
+    network: NanoNet | Engine, views: Sequence[View], settings: Settings, progress: Progress
 ) -> tuple[Mesh | None, list[View], list[tuple[Prediction, Place]], list[str]]:
     """The fused solid (None when it is empty or does not fill the masks) and the views with the cameras as used."""
     from ._nano.calibrated import calibrated

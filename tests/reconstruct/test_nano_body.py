@@ -39,7 +39,7 @@ def rope_before_a_sail(far: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_sail_goes_on_behind_a_rope() -> None:
     starts, stops = rope_before_a_sail(0.52)
-    a, b = filled_behind(starts, stops, np.ones((12, 16), bool), 0.02)
+    a, b = (e.numpy() for e in filled_behind(*map(torch.from_numpy, (starts, stops, np.ones((12, 16), bool))), 0.02))
     np.testing.assert_allclose(a[:, 7:9, 1], 0.51, atol=1e-6)
     np.testing.assert_allclose(b[:, 7:9, 1], 0.56, atol=1e-6)
     a[:, 7:9, 1] = b[:, 7:9, 1] = np.nan
@@ -58,7 +58,7 @@ def test_nothing_is_put_behind_a_strip_without_reason(case: str) -> None:
     if case == "no room":
         starts[:, 7:9] = [0.0, 0.1, 0.2, 0.3]
         stops[:, 7:9] = starts[:, 7:9] + 0.05
-    a, b = filled_behind(starts, stops, valid, 0.02)
+    a, b = (e.numpy() for e in filled_behind(*map(torch.from_numpy, (starts, stops, valid)), 0.02))
     np.testing.assert_array_equal(a, starts)
     np.testing.assert_array_equal(b, stops)
 
@@ -141,7 +141,7 @@ def test_one_region_of_the_mask_is_one_part_whatever_the_columns_say(
     starts[:, 0], stops[:, 0] = 0, 0.06
     pixel = 2 / size
     outline = outline_distance(inside.astype(np.float32), 0.8 * cell / pixel) * pixel
-    solid = frustum(depth, starts, stops, outline.astype(np.float32), cell, "cpu")
+    solid = frustum(*map(torch.from_numpy, (depth, starts, stops, outline.astype(np.float32))), cell)
     _, faces, struts = surface(solid, cell, silent())
     assert parts_of(faces) == 1 and struts > 0
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)

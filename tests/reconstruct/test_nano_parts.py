@@ -15,7 +15,7 @@ from maquette.reconstruct._nano.tidy import joined, smoothed
 from maquette.reconstruct._nano.world import placed
 
 EDGES = bin_edges().numpy()
-CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
+CENTRES = torch.from_numpy((EDGES[1:] + EDGES[:-1]) / 2)
 
 
 def share(*pieces: tuple[float, float]) -> np.ndarray:
@@ -33,7 +33,7 @@ def test_bins_cover_the_reach_and_grow() -> None:
     "pieces", [[(0, 0.03)], [(0, 0.5)], [(0, 0.2), (0.6, 1.1)], [(0, 0.1), (0.3, 0.4), (0.9, 1.4)]]
 )
 def test_certain_columns_give_back_their_pieces(pieces: list[tuple[float, float]]) -> None:
-    starts, stops = intervals(share(*pieces), CENTRES, 0.5, 0.001)
+    starts, stops = intervals(torch.from_numpy(share(*pieces)), CENTRES, 0.5, 0.001)
     for j, (a, b) in enumerate(pieces):
         assert starts[0, j] == pytest.approx(a, abs=0.02) and stops[0, j] == pytest.approx(b, abs=0.02)
     assert np.isnan(starts[0, len(pieces) :]).all()
@@ -41,13 +41,13 @@ def test_certain_columns_give_back_their_pieces(pieces: list[tuple[float, float]
 
 def test_a_column_that_says_nothing_still_holds_material() -> None:
     """The mask is a fact: a pixel of the subject always has a first piece, at least as thick as asked."""
-    starts, stops = intervals(np.zeros((3, BINS), np.float32), CENTRES, 0.4, 0.02)
+    starts, stops = intervals(torch.zeros(3, BINS), CENTRES, 0.4, 0.02)
     assert (starts[:, 0] == 0).all() and (stops[:, 0] >= 0.02).all()
 
 
 def test_more_pieces_than_kept_are_cut_off_without_error() -> None:
     full = np.tile(np.array([1, 1, 0, 0], np.float32), BINS // 4)[None]
-    starts, stops = intervals(full, CENTRES, 0.5, 0.001)
+    starts, stops = intervals(torch.from_numpy(full), CENTRES, 0.5, 0.001)
     assert starts.shape == (1, INTERVALS) and (stops >= starts).all()
 
 
@@ -90,7 +90,7 @@ def test_smoothing_flattens_noise_but_not_steps() -> None:
     ends = np.zeros((20, 20, 1), np.float32)
     ends[:, 10:] = 1.0
     noisy = ends + rng.normal(0, 0.02, ends.shape).astype(np.float32)
-    out = smoothed(noisy, np.ones((20, 20), bool))
+    out = smoothed(torch.from_numpy(noisy), torch.ones((20, 20), dtype=torch.bool)).numpy()
     assert np.abs(out - ends).mean() < 0.4 * np.abs(noisy - ends).mean()
     assert np.abs(out - ends).max() < 0.05
 
@@ -108,7 +108,7 @@ def test_frustum_of_a_ball_has_its_volume_and_is_closed() -> None:
     stops = starts.copy()
     starts[:, 0], stops[:, 0] = 0, 2 * half.reshape(-1)[index]
     outline = (radius - flat).astype(np.float32)
-    points, faces, _ = surface(frustum(depth, starts, stops, outline, cell, "cpu"), cell, silent())
+    points, faces, _ = surface(frustum(*map(torch.from_numpy, (depth, starts, stops, outline)), cell), cell, silent())
     world = points * [1, -1, -1]
     a, b, c = (world[faces[:, i]] for i in range(3))
     volume = float((a * np.cross(b, c)).sum() / 6)

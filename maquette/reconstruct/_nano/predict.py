@@ -17,6 +17,7 @@ from .solid import INTERVALS, LEAST, Frustum, frustum, intervals, nearest_column
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .engine import Engine
     from .network import NanoNet
 
 THRESHOLD = 0.35
@@ -52,89 +53,132 @@ class Prediction:
 
     def at(self, depth: FloatArray) -> Prediction:
         """The same columns behind first surfaces at other depths [S, S]."""
+        import torch
+
         outline = self.solid.outline
-        solid = frustum(depth, self.starts, self.stops, outline.cpu().numpy(), self.cell, str(outline.device))
+        first, starts, stops = (
+            torch.from_numpy(np.ascontiguousarray(e)).to(outline) for e in (depth, self.starts, self.stops)
+        )
+        solid = frustum(first, starts, stops, outline, self.cell)
         return replace(self, depth=depth, solid=solid)
 
 
-def run(network: NanoNet, picture: Tensor, device: str, flip: bool) -> tuple[Tensor, Tensor]:
-    """Raw head [1, 85, S/2, S/2] and mask [1, S/2, S/2]; flip: average with the mirrored picture's answer."""
+def run(network: NanoNet | Engine, picture: Tensor, device: str, flip: bool) -> Tensor:
+    """Raw head [1, 85, S/2, S/2] for ``picture`` [1, 4, S, S]; flip: average with the mirrored picture's answer."""
     import torch
 
     with torch.inference_mode():
         picture = picture.to(device).contiguous(memory_format=torch.channels_last)
-        half = picture.device.type == "cuda"
-        with torch.autocast(picture.device.type, torch.bfloat16, enabled=half):
-            raw = network(torch.cat([picture, picture.flip(-1)]) if flip else picture).float()
-        if flip:
-            raw = (raw[:1] + raw[1:].flip(-1)) / 2
-        return raw, torch.nn.functional.avg_pool2d(picture[:, 3], 2)
+        raw = network(torch.cat([picture, picture.flip(-1)]) if flip else picture).float()
+        return (raw[:1] + raw[1:].flip(-1)) / 2 if flip else raw
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Where the subject is on the network's output, on the host.
+
+    valid: [S, S] its pixels; index: [S * S] flat index of each pixel's nearest one of these; region: [S, S] labels of
+    the mask's regions.
+    """
+
+    valid: npt.NDArray[np.bool_]
+    index: npt.NDArray[np.int64]
+    region: npt.NDArray[np.integer]
+
+
+def subject_of(picture: Tensor) -> Subject:
+    """The subject of the network's input [1, 4, 2 S, 2 S]."""
+    import torch
+    from scipy.ndimage import label
+
+    cover = torch.nn.functional.avg_pool2d(picture[:, 3], 2)[0].cpu().numpy()
+    valid = cover >= min(COVER, float(cover.max()))
+    return Subject(valid, nearest_column(valid).reshape(-1), label(cover > TRACE, np.ones((3, 3)))[0])
 
 
 def predict(
-    network: NanoNet, view: View, mask: FloatArray, resolution: int, device: str, *, flip: bool = True,
+    network: NanoNet | Engine, view: View, mask: FloatArray, resolution: int, device: str, *, flip: bool = True,
     threshold: float = THRESHOLD,
 ) -> Prediction:  # fmt: skip
     """The solid of ``view`` whose tidy ``mask`` [H, W] is given, for a lattice of ``resolution`` cells along the
     subject's longer side."""
-    import torch
-    from scipy.ndimage import label
-
     crop = crop_of(mask)
     picture = network_input(view, mask, crop, network.shape.size)
-    raw, cover = run(network, picture, device, flip)
-    valid = (cover[0] >= min(COVER, float(cover.max()))).cpu().numpy()
-    c = columns(raw, torch.from_numpy(valid)[None].to(raw.device))
-    index = nearest_column(valid).reshape(-1)
-    side = valid.shape[0]
+    raw = run(network, picture, device, flip)  # a GPU works on this meanwhile
+    subject, cell = subject_of(picture), 1.7 / resolution
+    outline = outline_of(cut(mask, crop), cell, device)
+    return prediction(raw, picture, subject, outline, crop, cell, threshold)
 
-    def spread(values: Tensor) -> FloatArray:
-        """[C, S, S] -> [S, S, C], every pixel from the nearest one of the subject."""
-        flat = values.flatten(1).T.cpu().numpy()[index]
-        return np.ascontiguousarray(flat.reshape(side, side, -1), np.float32)
 
-    edges, cell = bin_edges().numpy(), 1.7 / resolution
-    full = torch.sigmoid(c.logits[0]).flatten(1).T.cpu().numpy()
-    region = label(cover[0].cpu().numpy() > TRACE, np.ones((3, 3)))[0]
-    depth, starts, stops = _ends(full, edges, c.depth[0].cpu().numpy(), valid, threshold, cell, region)
-    depth = depth.reshape(-1)[index].reshape(side, side)
-    starts, stops = (e.reshape(side * side, -1)[index] - depth.reshape(-1, 1) for e in (starts, stops))
-    pixel = 2.0 / crop.side
-    outline = outline_distance(cut(mask, crop), LEAST * cell / pixel) * pixel
-    small = torch.nn.functional.avg_pool2d(picture[0, :3], 2).to(raw.device)
-    thick = np.nanmax(stops, axis=1).reshape(side, side)
-    doubt = (4 * full * (1 - full) * np.diff(edges)).sum(1)[index].reshape(side, side)
-    ends = (depth.min(), (depth + thick).max())
+def outline_of(mask: FloatArray, cell: float, device: str) -> Tensor:
+    """[R, R] signed distance to the outline of the crop's mask, half picture widths, no part thinner than the cells."""
+    import torch
+
+    pixel = 2.0 / len(mask)
+    if torch.device(device).type == "cpu":
+        outline = outline_distance(mask, LEAST * cell / pixel) * pixel
+        return torch.from_numpy(outline.astype(np.float32))
+    from ...geometry.outline_device import outline_distance_on_device
+
+    return outline_distance_on_device(torch.from_numpy(mask).to(device), LEAST * cell / pixel) * pixel
+
+
+def prediction(
+    raw: Tensor, picture: Tensor, subject: Subject, outline: Tensor, crop: Crop, cell: float, threshold: float
+) -> Prediction:
+    """The raw head [1, 85, S, S] made a solid, where it lies."""
+    import torch
+
+    side, device = len(subject.valid), raw.device
+    valid, index = (torch.from_numpy(one).to(device) for one in (subject.valid, subject.index))
+    c, edges = columns(raw, valid[None]), bin_edges().to(device)
+    full = torch.sigmoid(c.logits[0]).flatten(1).T.contiguous()
+    starts, stops = (e.view(side * side, -1)[index] for e in _ends(full, edges, c.depth[0], subject, threshold, cell))
+    depth = starts[:, :1].clone()
+    starts, stops = starts - depth, stops - depth
+    thick = stops.nan_to_num(nan=-torch.inf).amax(1)[:, None]
+    doubt = (4 * full * (1 - full) * edges.diff()).sum(1)[index][:, None]
+    small = torch.nn.functional.avg_pool2d(picture[0, :3], 2).to(device)
+    spread = torch.cat([small, c.back[0], c.log_error.clamp(-6, 2).exp()]).flatten(1).T[index]
+    solid = frustum(depth.view(side, side), starts, stops, outline, cell)
+    parts = [spread, doubt, depth, thick, starts, stops]
+    whole = torch.cat(parts, 1).cpu().numpy()  # one transfer
+    found = np.split(whole, np.cumsum([6, 1, 1, 1, 1, INTERVALS]), axis=1)
+    maps = [np.ascontiguousarray(one) for one in found]
+    error, doubted, first, length = (one.reshape(side, side) for one in maps[1:5])
+    ends = (first.min(), (first + length).max())
     return Prediction(
-        solid=frustum(depth, starts, stops, outline.astype(np.float32), cell, device),
+        solid=solid,
         crop=crop,
         cell=cell,
-        colors=spread(torch.cat([small, c.back[0]])),
-        error=np.exp(np.clip(spread(c.log_error)[..., 0], -6, 2)),
-        doubt=doubt.astype(np.float32),
-        depth=depth,
-        thick=thick,
-        starts=starts,
-        stops=stops,
+        colors=maps[0].reshape(side, side, 6),
+        error=error,
+        doubt=doubted,
+        depth=first,
+        thick=length,
+        starts=maps[5],
+        stops=maps[6],
         middle=float(ends[0] + ends[1]) / 2,
     )
 
 
 def _ends(
-    full: FloatArray, edges: FloatArray, depth: FloatArray, valid: npt.NDArray[np.bool_], threshold: float, cell: float,
-    region: npt.NDArray[np.integer],
-) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
-    """Depth [S, S] of the first surface and ends [S, S, INTERVALS] of the material, tidied; NaN outside ``valid``."""
-    from .strips import filled_behind
-    from .tidy import joined, smoothed
+    full: Tensor, edges: Tensor, depth: Tensor, subject: Subject, threshold: float, cell: float
+) -> tuple[Tensor, Tensor]:
+    """Ends [S, S, INTERVALS] of the material, tidied; NaN outside the subject. full: [S * S, BINS]; depth: [S, S]."""
+    import torch
 
-    centres = np.asarray((edges[1:] + edges[:-1]) / 2, np.float32)
-    side, own = valid.shape[0], valid.reshape(-1)
-    starts, stops = (np.full((side * side, INTERVALS), np.nan, np.float32) for _ in range(2))
-    starts[own], stops[own] = intervals(full[own], centres, threshold, 2 * LEAST * cell)
-    starts, stops = (e.reshape(side, side, -1) + depth[..., None] for e in (starts, stops))
-    starts[..., 1:], stops = smoothed(starts[..., 1:], valid), smoothed(stops, valid)
-    stops[..., 0] = np.maximum(stops[..., 0], starts[..., 0] + 2 * LEAST * cell)
-    starts, stops = filled_behind(starts, stops, valid, 2 * LEAST * cell)
-    starts, stops = joined(starts, stops, valid, 2 * LEAST * cell, region)
-    return starts[..., 0], starts, stops
+    from .strips import filled_behind
+    from .tidy import brought_together, smoothed
+
+    side, least = len(subject.valid), 2 * LEAST * cell
+    own = torch.from_numpy(np.flatnonzero(subject.valid)).to(full.device)
+    valid = torch.from_numpy(subject.valid).to(full.device)
+    both = torch.full((side * side, 2 * INTERVALS), torch.nan, device=full.device)
+    both[own] = torch.cat(intervals(full[own], (edges[1:] + edges[:-1]) / 2, threshold, least), 1)
+    both = both.view(side, side, -1) + depth[..., None]
+    both = torch.cat([both[..., :1], smoothed(both[..., 1:], valid)], 2)
+    starts, stops = both.split(INTERVALS, dim=2)
+    stops = torch.cat([torch.maximum(stops[..., :1], starts[..., :1] + least), stops[..., 1:]], 2)
+    starts, stops = filled_behind(starts, stops, valid, least)
+    return brought_together(starts, stops, subject.valid, least, subject.region)

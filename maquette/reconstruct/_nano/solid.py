@@ -31,40 +31,29 @@ LEAST = 0.8
 
 
 def intervals(
-    full: FloatArray,  # [P, K] probability of material in each bin
-    centres: FloatArray,  # [K] distance of the bins' middles behind the first surface
+    full: Tensor,  # [P, K] probability of material in each bin
+    centres: Tensor,  # [K] distance of the bins' middles behind the first surface
     threshold: float,
     least: float,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Tensor, Tensor]:
     """Starts and stops [P, INTERVALS] behind the first surface, NaN = none; the first one starts at 0 and is at least
     ``least`` thick. Ends lie where the probability, linear between the bins, crosses ``threshold``."""
-    count = len(full)
-    starts = np.full((count, INTERVALS), np.nan, np.float32)
-    stops = np.full((count, INTERVALS), np.nan, np.float32)
-    starts[:, 0] = 0.0
-    which = np.zeros(count, np.int64)
-    inside = np.ones(count, bool)
-    before, place = np.ones(count, np.float32), np.float32(0.0)
-    for k, centre in enumerate(centres):
-        now = full[:, k]
-        turn = np.flatnonzero(inside != (now >= threshold))
-        if len(turn):
-            gap = before[turn] - now[turn]
-            at = place + (centre - place) * np.clip((before[turn] - threshold) / np.where(gap == 0, 1, gap), 0, 1)
-            leaving = inside[turn]
-            out, come = turn[leaving], turn[~leaving]
-            stops[out, which[out]] = at[leaving]
-            room = which[come] + 1 < INTERVALS
-            inside[out] = False
-            come, begin = come[room], at[~leaving][room]
-            which[come] += 1
-            starts[come, which[come]] = begin
-            inside[come] = True
-        before, place = now, centre
-    ends = np.flatnonzero(inside)
-    stops[ends, which[ends]] = DEEPEST
-    stops[:, 0] = np.maximum(stops[:, 0], least)
-    return starts, stops
+    import torch
+    from torch.nn import functional
+
+    before, inside = functional.pad(full[:, :-1], (1, 0), value=1.0), full >= threshold
+    turn = inside != functional.pad(inside[:, :-1], (1, 0), value=True)
+    gap = before - full
+    share = ((before - threshold) / torch.where(gap == 0, 1.0, gap)).clamp(0, 1)
+    place = functional.pad(centres[:-1], (1, 0))
+    at = place + (centres - place) * share
+    last = 2 * INTERVALS  # turns beyond it, and what is none, are written there and left out
+    number = torch.where(turn, turn.cumsum(1), last).clamp(max=last)
+    ends = torch.full((len(full), last + 1), torch.nan, device=full.device).scatter(1, number, at)
+    ends[:, 0] = 0.0
+    starts, stops = ends[:, :-1:2], ends[:, 1::2]
+    stops = torch.where(starts.isnan() | ~stops.isnan(), stops, DEEPEST)
+    return starts.contiguous(), torch.cat([stops[:, :1].clamp(min=least), stops[:, 1:]], 1)
 
 
 @dataclass(frozen=True)
@@ -125,30 +114,27 @@ def nearest_column(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def frustum(
-    depth: FloatArray,  # [S, S]
-    starts: FloatArray,  # [S * S, INTERVALS]
-    stops: FloatArray,
-    outline: FloatArray,  # [R, R]
+    depth: Tensor,  # [S, S]
+    starts: Tensor,  # [S * S, INTERVALS]
+    stops: Tensor,
+    outline: Tensor,  # [R, R]
     cell: float,
-    device: str,
 ) -> Frustum:
-    """The field of these columns, with levels one ``cell`` apart."""
+    """The field of these columns, with levels one ``cell`` apart, where they lie."""
     import torch
 
     size = depth.shape[0]
-    front = torch.from_numpy(depth.reshape(-1, 1)).to(device)
-    a = torch.from_numpy(starts).to(device) + front
-    b = torch.from_numpy(stops).to(device) + front
-    near = float(front.min()) - 3 * cell
-    far = float(torch.nan_to_num(b, nan=-1e3).max()) + 3 * cell
-    levels = near + cell * torch.arange(int(np.ceil((far - near) / cell)) + 1, device=device)
-    volume = torch.full((len(levels), size * size), -REACH * cell, device=device)
+    front = depth.reshape(-1, 1)
+    a, b = (starts + front).nan_to_num(nan=1e3), (stops + front).nan_to_num(nan=-1e3)
+    ends = torch.stack([front.min(), b.max()]).tolist()
+    near, far = ends[0] - 3 * cell, ends[1] + 3 * cell
+    levels = near + cell * torch.arange(int(np.ceil((far - near) / cell)) + 1, device=depth.device)
+    volume = torch.full((len(levels), size * size), -REACH * cell, device=depth.device)
     for j in range(a.shape[1]):
-        start, stop = a[:, j].nan_to_num(nan=1e3), b[:, j].nan_to_num(nan=-1e3)
-        inside = torch.minimum(levels[:, None] - start, stop - levels[:, None])
+        inside = torch.minimum(levels[:, None] - a[:, j], b[:, j] - levels[:, None])
         volume = torch.maximum(volume, inside)
     volume = volume.clamp(max=REACH * cell).view(len(levels), size, size)
-    return Frustum(volume, torch.from_numpy(outline).to(device), near, cell)
+    return Frustum(volume, outline, near, cell)
 
 
 DENSE = 330

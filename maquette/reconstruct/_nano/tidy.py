@@ -7,10 +7,15 @@ rays, as a whole, until it does.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from ...data import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RANGE = 0.15
 """Ends further apart than about this belong to different surfaces and are not averaged."""
@@ -23,23 +28,73 @@ NECK = 4.0
 Labels = npt.NDArray[np.int64]
 
 
-def smoothed(ends: FloatArray, valid: npt.NDArray[np.bool_], radius: int = 2, rounds: int = 2) -> FloatArray:
+def smoothed(ends: Tensor, valid: Tensor, radius: int = 2, rounds: int = 2) -> Tensor:
     """Ends [S, S, N] averaged over neighbours of ``valid`` [S, S] that lie within ``RANGE``."""
-    inside = np.where(valid[..., None], ends, np.nan)
+    import torch
+    from torch.nn import functional
+
+    width, count = valid.shape[1] + 2 * radius, ends.shape[2]
+    step = torch.arange(2 * radius + 1, device=ends.device) - radius
+    far = ((step[:, None] ** 2 + step**2) / (0.5 * (radius + 0.5) ** 2)).view(-1, 1, 1)
+    beside = (step[:, None] * width + step).view(-1, 1)
+    own = functional.pad(valid, (radius,) * 4).view(-1).nonzero()[:, 0]
+    table = functional.pad(ends, (0, 0, radius, radius, radius, radius)).reshape(-1, count)
+    known = torch.zeros_like(table)
+    known[own] = (~table[own].isnan()).to(ends.dtype)
+    table = torch.where(known > 0, table, 0.0)
+    # all neighbours at once are the fewest calls, a row of them is what a processor's cache holds
+    rows = len(step) if ends.device.type == "cpu" else len(beside)
     for _ in range(rounds):
-        total, weight = np.zeros_like(inside), np.zeros_like(inside)
-        padded = np.pad(inside, ((radius, radius), (radius, radius), (0, 0)), constant_values=np.nan)
-        height, width = valid.shape
-        for dy in range(2 * radius + 1):
-            for dx in range(2 * radius + 1):
-                near = padded[dy : dy + height, dx : dx + width]
-                far = ((dy - radius) ** 2 + (dx - radius) ** 2) / (0.5 * (radius + 0.5) ** 2)
-                w = np.exp(-((near - inside) ** 2) / RANGE**2 - far)
-                known = ~np.isnan(w)
-                total[known] += (w * near)[known]
-                weight[known] += w[known]
-        inside = np.where(weight > 0, total / np.maximum(weight, 1e-9), inside).astype(np.float32)
-    return np.where(valid[..., None] & ~np.isnan(ends), inside, ends)
+        inside = table[own]
+        total, weight = torch.zeros_like(inside), torch.zeros_like(inside)
+        for aside, off in zip(beside.split(rows), far.split(rows), strict=True):
+            at = (own + aside).view(-1)
+            near = table.index_select(0, at).view(len(aside), -1, count)
+            w = (near - inside).square_().div_(-(RANGE**2)).sub_(off).exp_()
+            w.mul_(known.index_select(0, at).view(w.shape))
+            weight += w.sum(0)
+            total += w.mul_(near).sum(0)
+        table[own] = torch.where(weight > 0, total / weight.clamp(min=1e-9), inside)
+    out = ends.reshape(-1, count).clone()
+    at = valid.reshape(-1).nonzero()[:, 0]
+    out[at] = torch.where(known[own] > 0, table[own], out[at])
+    return out.view(ends.shape)
+
+
+def linked(starts: Tensor, stops: Tensor, overlap: float) -> Tensor:
+    """[2, S, S] whether the material of a pixel meets that of its right, and of its lower neighbour."""
+    import torch
+
+    met = torch.zeros((2, *starts.shape[:2]), dtype=torch.bool, device=starts.device)
+    for axis, out in ((1, met[0, :, :-1]), (0, met[1, :-1])):
+        count = starts.shape[axis] - 1
+        (a, c), (b, d) = ((e.narrow(axis, 0, count), e.narrow(axis, 1, count)) for e in (starts, stops))
+        gap = torch.maximum(c[..., None, :] - b[..., :, None], a[..., :, None] - d[..., None, :])
+        out.copy_((gap <= -overlap / 2).flatten(2).any(2))
+    return met
+
+
+def brought_together(
+    starts: Tensor, stops: Tensor, valid: npt.NDArray[np.bool_], overlap: float, region: npt.NDArray[np.integer]
+) -> tuple[Tensor, Tensor]:
+    """As ``joined``; only what does hang apart is looked at on the host."""
+    import torch
+    from scipy.ndimage import label
+
+    if label(valid)[1] == 1 and _one_part(linked(starts, stops, overlap).cpu().numpy(), valid):
+        return starts, stops
+    moved = joined(starts.cpu().numpy(), stops.cpu().numpy(), valid, overlap, region)
+    return torch.from_numpy(moved[0]).to(starts), torch.from_numpy(moved[1]).to(stops)
+
+
+def _one_part(met: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> bool:
+    """Whether the links ``met`` [2, S, S] join all pixels of ``valid`` [S, S]."""
+    height, width = valid.shape
+    index = np.arange(valid.size).reshape(height, width)
+    right, below = np.flatnonzero(met[0]), np.flatnonzero(met[1])
+    pairs = np.concatenate([np.stack([right, right + 1], 1), np.stack([below, below + width], 1)])
+    own = _components(valid.size, pairs)[index[valid]]
+    return bool((own == own[0]).all())
 
 
 def joined(
@@ -129,22 +184,31 @@ def _shifts(a: FloatArray, b: FloatArray, pairs: Labels, label: Labels, overlap:
         swap = size[label[across[:, 0]]] < size[label[across[:, 1]]]
         across = np.where(swap[:, None], across[:, ::-1], across)  # the second one is the smaller: it moves
         move = _meeting(a, b, across, shift, overlap)
-        order = np.argsort(np.abs(move), kind="stable")
-        parent, moved, met = np.arange(len(size)), np.zeros(len(size), bool), np.zeros(len(size), bool)
-        for e in order:
-            if abs(move[e]) > FARTHEST:
-                break
-            big, small = label[across[e, 0]], label[across[e, 1]]
-            if moved[big] or moved[small] or met[small]:
-                continue  # next round, from where they are then
-            moved[small], met[big] = True, True
-            shift[label == small] += move[e]
-            parent[small] = big
-        if not moved.any():
+        parent, moves = _best_moves(label[across], move, len(size))
+        if (parent == np.arange(len(size))).all():
             break
+        shift += moves[label]
         label = parent[label]
         label = np.unique(label, return_inverse=True)[1].astype(np.int64)
     return shift
+
+
+def _best_moves(parts: Labels, move: FloatArray, count: int) -> tuple[Labels, FloatArray]:
+    """[count] what each part joins and by how much it moves then, the shortest moves first.
+
+    parts: [E, 2] the part that stays and the one that moves; move: [E].
+    """
+    order = np.argsort(np.abs(move), kind="stable")
+    order = order[np.abs(move[order]) <= FARTHEST]
+    order = order[np.sort(np.unique(parts[order] @ [count, 1], return_index=True)[1])]  # the shortest of each two parts
+    parent, moves = np.arange(count), np.zeros(count, np.float32)
+    moved, met = np.zeros(count, bool), np.zeros(count, bool)
+    for (big, small), far in zip(parts[order].tolist(), move[order].tolist(), strict=True):
+        if moved[big] or moved[small] or met[small]:
+            continue  # next round, from where they are then
+        moved[small], met[big] = True, True
+        parent[small], moves[small] = big, far
+    return parent, moves
 
 
 def _meeting(a: FloatArray, b: FloatArray, pairs: Labels, shift: FloatArray, overlap: float) -> FloatArray:

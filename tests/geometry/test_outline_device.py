@@ -1,0 +1,44 @@
+"""The outline's distance as a GPU computes it, run on the CPU, against the host's search tree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from maquette.geometry.inflate import outline_distance
+from maquette.geometry.outline_device import flooded_distance, outline_distance_on_device
+
+
+def masks() -> dict[str, np.ndarray]:
+    y, x = np.mgrid[0:96, 0:120] / 96 - 0.5
+    r = np.hypot(x - 0.1, y)
+    noise = gaussian_filter(np.random.default_rng(0).random((96, 120)), 4)
+    return {
+        "soft disc": np.clip((0.35 - r) * 60 + 0.5, 0, 1),
+        "hard disc": (r < 0.35).astype(float),
+        "ring and rod": ((r < 0.35) & (r > 0.25) | (np.abs(y) < 0.012)).astype(float),
+        "blots": (noise > noise.mean()).astype(float),
+        "to the border": np.clip((x + 0.2) * 40, 0, 1),
+        "one pixel": np.eye(96, 120)[::-1] * ((y * 96).astype(int) == 3),
+    }
+
+
+@pytest.mark.parametrize("name", masks())
+@pytest.mark.parametrize("least", [0.5, 2.5])
+def test_the_device_agrees_with_the_host(name: str, least: float) -> None:
+    """Within a few hundredths of a pixel near the outline, where the surface is. Rounding may decide otherwise
+    whether a pixel lies on the axis of a thin part; then a few pixels beside it differ."""
+    mask = masks()[name].astype(np.float32)
+    host = outline_distance(mask, least)
+    device = outline_distance_on_device(torch.from_numpy(mask), least).numpy()
+    near = np.abs(host) < 3
+    assert near.any()
+    off = np.abs(device - host) > 0.06
+    assert off[near].sum() <= (10 if name == "blots" and least > 1 else 0)
+    assert (np.sign(device) == np.sign(host))[(np.abs(host) > 0.06) & ~(off & near)].all()
+
+
+def test_an_empty_mask_is_far_from_everything() -> None:
+    assert float(flooded_distance(torch.zeros(20, 30)).max()) == pytest.approx(-np.hypot(20, 30))
