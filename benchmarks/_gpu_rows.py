@@ -343,7 +343,7 @@ def nano(options: argparse.Namespace) -> None:
 
     device, view = options.device, picture_of(mesh_of(options), 512)
     network, resolution = engine(device), 48 if options.tiny else 128
-    given = network_input(view, view.mask, crop_of(view.mask), network.shape.size)
+    given = network_input(view, view.mask, crop_of(view.mask), network.shape.size, device)
     for flip in (False, True):
         turned = ", with the mirrored picture" if flip else ""
         ms, peak = timed(lambda flip=flip: run(network, given, device, flip), device)
@@ -364,12 +364,12 @@ def _nano_stages(network: Any, view: Any, resolution: int, device: str) -> None:
     from maquette.reconstruct._nano.solid import surface
 
     crop, cell, level = crop_of(view.mask), 1.7 / resolution, stages.THRESHOLD
-    given = network_input(view, view.mask, crop, network.shape.size)
+    given = network_input(view, view.mask, crop, network.shape.size, device)
     raw, subject = stages.run(network, given, device, False), stages.subject_of(given)
     outline = stages.outline_of(cut(view.mask, crop), cell, device)
     made = stages.prediction(raw, given, subject, outline, crop, cell, level)
     works: dict[str, Callable[[], Any]] = {
-        "prepare": lambda: network_input(view, view.mask, crop_of(view.mask), network.shape.size),
+        "prepare": lambda: network_input(view, view.mask, crop_of(view.mask), network.shape.size, device),
         "subject": lambda: stages.subject_of(given),
         "outline": lambda: stages.outline_of(cut(view.mask, crop), cell, device),
         "columns to field": lambda: stages.prediction(raw, given, subject, outline, crop, cell, level),

@@ -44,12 +44,12 @@ def cut(values: FloatArray, crop: Crop) -> FloatArray:
     return out
 
 
-def network_input(view: View, mask: FloatArray, crop: Crop, size: int) -> Tensor:
-    """[1, 4, size, size]: sRGB with grey outside ``mask`` [H, W] (the view's, made tidy), and the mask."""
+def network_input(view: View, mask: FloatArray, crop: Crop, size: int, device: str = "cpu") -> Tensor:
+    """[1, 4, size, size] on ``device``: sRGB, grey outside ``mask`` [H, W] (the view's, made tidy), and the mask."""
     import torch
     from torch.nn import functional
 
-    alpha = torch.from_numpy(cut(mask, crop))[None, None]
-    rgb = torch.from_numpy(cut(view.rgb, crop)).permute(2, 0, 1)[None]
+    alpha = torch.from_numpy(cut(mask, crop)).to(device)[None, None]
+    rgb = torch.from_numpy(cut(view.rgb, crop)).to(device).permute(2, 0, 1)[None]
     whole = torch.cat([rgb * alpha + 0.5 * (1 - alpha), alpha], 1)
     return functional.interpolate(whole, (size, size), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)

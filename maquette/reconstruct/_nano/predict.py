@@ -103,7 +103,7 @@ def predict(
     """The solid of ``view`` whose tidy ``mask`` [H, W] is given, for a lattice of ``resolution`` cells along the
     subject's longer side."""
     crop = crop_of(mask)
-    picture = network_input(view, mask, crop, network.shape.size)
+    picture = network_input(view, mask, crop, network.shape.size, device)
     raw = run(network, picture, device, flip)  # a GPU works on this meanwhile
     subject, cell = subject_of(picture), 1.7 / resolution
     outline = outline_of(cut(mask, crop), cell, device)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 HASHES: dict[str, str] = {
-    "nano-1-of-3.safetensors": "b40daaa0d613f9bedbe321bfc31b7fe65bd828cd4776d15932854b3cf3e04280",
-    "nano-2-of-3.safetensors": "6a1f5d3d3b674e1df40bbcf52fc98378feecf64b9f4c45d888f420bc0354abb3",
-    "nano-3-of-3.safetensors": "258f2ae68dc3fbf1ec889d1e7e00570154944cfbaf0b94a5810ae9b9243b2c1e",
+    "nano-1-of-3.safetensors": "8c0a611d2f44da8b84f843fa67b0450bb5c64243be8f9f9ac5a78cc64d211dfe",
+    "nano-2-of-3.safetensors": "9fc065d27fba4ccc344d08a15bafac8d9fff3fecece6bca5404327db2ea0dbd3",
+    "nano-3-of-3.safetensors": "7a7ecd51cbecddafc58af7e4653d72a9d6f3845533c8cdc4ac4ca56a4cef7780",
 }
 """File name -> SHA-256, in the order in which the pieces are read."""
 
