@@ -23,7 +23,8 @@ FAR = 1e6
 def outline_distance_on_device(mask: Tensor, least: float) -> Tensor:
     """As ``outline_distance``, for a mask [H, W] float32, where it lies.
 
-    Far from the outline the two differ by a few hundredths of a pixel: here the distance is to the segments everywhere.
+    Beyond four pixels from the outline the host measures to the middles of segments, and outside to whole pixels; here
+    it is to the segments everywhere. So there the two differ, by up to some .2 pixels inside and one outside.
     """
     distance = flooded_distance(_anti_aliased(mask))
     inside = mask >= LEVEL

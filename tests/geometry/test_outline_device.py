@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from maquette.geometry.inflate import outline_distance
 from maquette.geometry.outline_device import flooded_distance, outline_distance_on_device
+from maquette.geometry.signed_distance import outline_segments
 
 
 def masks() -> dict[str, np.ndarray]:
@@ -42,3 +43,20 @@ def test_the_device_agrees_with_the_host(name: str, least: float) -> None:
 
 def test_an_empty_mask_is_far_from_everything() -> None:
     assert float(flooded_distance(torch.zeros(20, 30)).max()) == pytest.approx(-np.hypot(20, 30))
+
+
+@pytest.mark.parametrize("name", ["soft disc", "blots", "noise"])
+def test_the_flooded_distance_is_that_to_the_nearest_segment(name: str) -> None:
+    """Everywhere, against all segments of the traced contour; noise has cells with opposite corners inside."""
+    small = np.random.default_rng(1).random((24, 40))
+    mask = (small if name == "noise" else masks()[name][:60, :80]).astype(np.float32)
+    starts, ends = outline_segments(mask)
+    at = np.stack(np.meshgrid(*map(np.arange, mask.shape), indexing="ij"), -1).reshape(-1, 1, 2)
+    along = ends - starts
+    share = (((at - starts) * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12)).clip(0, 1)
+    exact = np.linalg.norm(at - starts - share[..., None] * along, axis=-1).min(1).reshape(mask.shape)
+    found = flooded_distance(torch.from_numpy(mask)).numpy()
+    np.testing.assert_array_equal(found >= 0, mask >= 0.5)
+    near = exact < 3
+    np.testing.assert_allclose(np.abs(found)[near], exact[near], atol=2e-4)
+    assert np.abs(np.abs(found) - exact).max() < 0.02

@@ -50,10 +50,10 @@ class Engine:
             return answer.float()
 
     def _record(self, given: Tensor) -> None:
-        source, graph = given.clone(memory_format=torch.preserve_format), torch.cuda.CUDAGraph()
-        side = torch.cuda.Stream(given.device)
-        side.wait_stream(torch.cuda.current_stream(given.device))
+        source = given.clone(memory_format=torch.preserve_format)
         try:
+            graph, side = torch.cuda.CUDAGraph(), torch.cuda.Stream(given.device)
+            side.wait_stream(torch.cuda.current_stream(given.device))
             with torch.cuda.stream(side):
                 for _ in range(WARM):
                     self.network(source)
