@@ -142,3 +142,11 @@ def test_intervals_of_a_ball_are_its_chords(renderer: Renderer) -> None:
     assert float(middle[2]) == 0.0
     wide = (spans[0, ..., 0] > 0).any(0).sum()
     assert abs(int(wide) - 0.85 * 64) <= 2  # framed as image.prepare frames
+
+
+@pytest.mark.skipif(compiler(False) is None, reason="g++ is not installed")
+def test_loading_the_renderer_leaves_tiny_numbers_alone() -> None:
+    """Linked with -ffast-math it switched them off for the whole process; SciPy's tree then recursed without end."""
+    Renderer("cpu")
+    tiny = np.full(8, 1e-310)
+    assert (tiny * 0.5 > 0).all() and (tiny + tiny > tiny).all()

@@ -23,24 +23,30 @@ def compiler(cuda: bool) -> str | None:
     return shutil.which("nvcc" if cuda else "g++")
 
 
+GPU_FLAGS = ("-O3", "--use_fast_math", "-arch=sm_90", "-Xcompiler", "-fPIC")
+CPU_FLAGS = ("-O3", "-ffast-math", "-fPIC", "-x", "c++")
+
+
 def build(cuda: bool, folder: Path | None = None) -> Path:
     """The shared library for the present sources, compiled once into ``folder`` (default: the temporary folder)."""
-    text = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*")))
+    flags = GPU_FLAGS if cuda else CPU_FLAGS
+    text = b"".join([*(path.read_bytes() for path in sorted(SOURCES.glob("*"))), " ".join(flags).encode()])
     name = f"maquette-scenes-{'gpu' if cuda else 'cpu'}-{hashlib.sha256(text).hexdigest()[:12]}.so"
     target = (folder or Path(tempfile.gettempdir())) / name
     if target.exists():
         return target
-    tool = compiler(cuda)
+    tool, source = compiler(cuda), str(SOURCES / "scenes.cu")
     if tool is None:
         raise RuntimeError(f"no {'nvcc' if cuda else 'g++'} was found; use training.scenes.reference, which needs none")
-    flags = (
-        ["-O3", "--use_fast_math", "-arch=sm_90", "-Xcompiler", "-fPIC"]
-        if cuda
-        else ["-O3", "-ffast-math", "-fPIC", "-x", "c++"]
-    )
-    partial = target.with_suffix(f".{os.getpid()}.part")  # several ranks may build at once
-    subprocess.run([tool, *flags, "-shared", str(SOURCES / "scenes.cu"), "-o", str(partial)], check=True)
-    partial.rename(target)
+    partial = str(target.with_suffix(f".{os.getpid()}.part"))  # several ranks may build at once
+    if cuda:
+        subprocess.run([tool, *flags, "-shared", source, "-o", partial], check=True)
+    else:
+        # Linked without -ffast-math: with it, loading the library makes the whole process round tiny numbers to 0.
+        subprocess.run([tool, *flags, "-c", source, "-o", f"{partial}.o"], check=True)
+        subprocess.run([tool, "-shared", f"{partial}.o", "-o", partial], check=True)
+        Path(f"{partial}.o").unlink()
+    Path(partial).rename(target)
     return target
 
 
