@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+from scene_tools import plain_look, points
 
 from training.scenes import layout as at
 from training.scenes import reference
@@ -19,23 +20,8 @@ needs_compiler = pytest.mark.skipif(compiler(False) is None, reason="g++ is not 
 ALL = [*FAMILIES, *HELD_OUT]
 
 
-def points(count: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(count, 3, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-
-
 def dims(*values: float) -> torch.Tensor:
     return torch.tensor([*values, 0.0, 0.0, 0.0][:4])
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Renderer:
-    return Renderer("cpu")
-
-
-def plain_look() -> torch.Tensor:
-    look = torch.zeros(at.LOOK)
-    look[at.STRETCH], look[at.STRETCH_STEP] = 1.0, 1.0
-    return look
 
 
 def test_a_ball_is_exact_as_ellipsoid_and_as_capsule() -> None:

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 import torch
+from scene_tools import plain_look, points
 
 from training.pool import scene_arrays
 from training.scenes import families, reference
@@ -17,21 +18,6 @@ from training.scenes.native import Renderer, compiler
 
 needs_compiler = pytest.mark.skipif(compiler(False) is None, reason="g++ is not installed")
 ALL = [*FAMILIES, *HELD_OUT]
-
-
-def points(count: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(count, 3, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Renderer:
-    return Renderer("cpu")
-
-
-def plain_look() -> torch.Tensor:
-    look = torch.zeros(at.LOOK)
-    look[at.STRETCH], look[at.STRETCH_STEP] = 1.0, 1.0
-    return look
 
 
 HOLLOW = {"bowl": 5, "tube": 5, "dome": 5, "box": 5, "ring": 5, "hub": 3}
