@@ -75,15 +75,16 @@ def equal(points: npt.NDArray[Any]) -> tuple[Ints, Ints]:
 
 def measures(
     points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: npt.NDArray[Any], count: int
-) -> tuple[Floats, Floats]:
-    """[count] signed volume of each part, measured from its own middle, and its area. labels: [F] part of each face."""
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Per part [count] the signed volume, measured from its own middle, [count] the area and [count, 3] the sum of
+    areas times normals; per face [F] the area. labels: [F] part of each face."""
     points, faces = np.asarray(points, np.float64), _indices(faces, 3, len(points), "faces")
     labels = _indices(labels.reshape(-1, 1), 1, count, "labels").reshape(-1)
     if len(labels) != len(faces):
         raise ValueError(f"one label per face is wanted, got {len(labels)} for {len(faces)} faces")
     if method() == "native":
-        volumes, areas = torch.ops.maquette.topology_measures(_tensor(points), _tensor(faces), _tensor(labels), count)
-        return volumes.numpy(), areas.numpy()
+        found = torch.ops.maquette.topology_measures(_tensor(points), _tensor(faces), _tensor(labels), count)
+        return tuple(values.numpy() for values in found)  # type: ignore[return-value]
     return reference.measures(points, faces, labels, count)
 
 

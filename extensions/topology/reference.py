@@ -133,8 +133,8 @@ def dot(one: Columns, two: Columns) -> Floats:
     return one[0] * two[0] + one[2] * two[2] + one[1] * two[1]
 
 
-def measures(points: Floats, faces: Ints, labels: Ints, count: int) -> tuple[Floats, Floats]:
-    """([count] signed volumes, [count] areas)."""
+def measures(points: Floats, faces: Ints, labels: Ints, count: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """([count] signed volumes, [count] areas, [count, 3] areas times normals, [F] areas of faces)."""
     one, two, three = corners(points, faces)
     normal = cross(minus(two, one), minus(three, one))
     area = np.sqrt(dot(normal, normal))
@@ -144,7 +144,9 @@ def measures(points: Floats, faces: Ints, labels: Ints, count: int) -> tuple[Flo
     centre = [np.bincount(labels, area * column, count) / by for column in middle]
     away = tuple(column - at.take(labels) for column, at in zip(middle, centre, strict=True))
     tetrahedra = dot(normal, away) / 6.0  # type: ignore[arg-type]
-    return np.bincount(labels, tetrahedra, count).astype(np.float64), weight / 2.0
+    volumes = np.bincount(labels, tetrahedra, count).astype(np.float64)
+    vectors = np.stack([np.bincount(labels, column, count) for column in normal], axis=1)
+    return volumes, weight / 2.0, vectors / 2.0, area / 2.0
 
 
 def flat(points: Floats, faces: Ints, limit: float) -> Bools:

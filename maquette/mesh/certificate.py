@@ -16,12 +16,11 @@ from .topology import (
     Ints,
     compacted,
     face_components,
-    face_crosses,
     face_groups,
     fans,
     find_edges,
     flat_faces,
-    signed_volumes,
+    measures,
 )
 
 SAMPLED_FACES = 20_000
@@ -42,17 +41,17 @@ def certify(mesh: Mesh, *, sampled_faces: int = SAMPLED_FACES, progress: Progres
     flat = flat_faces(points, faces)
     whole = faces[(faces != faces[:, [1, 2, 0]]).all(axis=1)]
     group, sizes = face_groups(faces)
-    measures: dict[str, Any] = _topology(points, whole)
-    measures |= {"degenerate_faces": int(flat.sum()), "duplicate_faces": len(group) - len(sizes)}
+    figures: dict[str, Any] = _topology(points, whole)
+    figures |= {"degenerate_faces": int(flat.sum()), "duplicate_faces": len(group) - len(sizes)}
     progress.update(1, 4, "certify")
-    measures |= _size(points, faces, measures["boundary_edges"] == 0)
-    measures |= _crossings(points, faces[~flat], sampled_faces, progress.part(0.3, 0.9))
-    if measures["manifold"] and measures["watertight"] and not flat.any():
+    figures |= _size(points, faces, figures["boundary_edges"] == 0)
+    figures |= _crossings(points, faces[~flat], sampled_faces, progress.part(0.3, 0.9))
+    if figures["manifold"] and figures["watertight"] and not flat.any():
         troubles += _judged_by_manifold3d(points, faces)
-    reasons = tuple(troubles + _reasons(measures))
+    reasons = tuple(troubles + _reasons(figures))
     progress.update(4, 4, "certify")
     return MeshReport(
-        vertices=len(mesh.vertices), faces=len(mesh.faces), certified=not reasons, reasons=reasons, **measures
+        vertices=len(mesh.vertices), faces=len(mesh.faces), certified=not reasons, reasons=reasons, **figures
     )
 
 
@@ -82,22 +81,20 @@ def _topology(points: npt.NDArray[np.float32], faces: Ints) -> dict[str, Any]:
             "winding_consistent": False, "outward": False, "euler": 0, "genus": None,
         }  # fmt: skip
     edges = find_edges(faces)
-    pairs = edges.pairs()
-    against = edges.forward[pairs[:, 0]] != edges.forward[pairs[:, 1]]
     vertices = len(compacted(faces, len(points))[0])
-    umbrellas, _ = fans(faces, pairs)
+    umbrellas, _ = fans(faces, edges.pairs)
     parts, labels = face_components(faces, edges)
     branching = int((edges.count > 2).sum())
     watertight = bool((edges.count == 2).all())
     manifold = branching == 0 and umbrellas == vertices
     euler = vertices - len(edges.ends) + len(faces)
-    volumes = signed_volumes(points, faces, labels, parts)
+    volumes = measures(points, faces, labels, parts).volume
     return {
         "components": parts,
         "boundary_edges": int((edges.count == 1).sum()),
         "non_manifold_edges": branching,
         "watertight": watertight,
-        "winding_consistent": bool(against.all()) and bool(_balanced(edges).all()),
+        "winding_consistent": not edges.same_way.any() and bool(_balanced(edges).all()),
         "outward": bool(volumes.sum() > 0 and volumes[np.argmax(np.abs(volumes))] > 0),
         "manifold": manifold,
         "euler": euler,
@@ -113,12 +110,11 @@ def _balanced(edges: Edges) -> npt.NDArray[np.bool_]:
 
 def _size(points: npt.NDArray[np.float32], faces: Ints, closed: bool) -> dict[str, Any]:
     """Volume (0 when the surface is open), area and bounds, in world units."""
-    nothing = np.zeros(len(faces), np.int64)
-    volume = float(signed_volumes(points, faces, nothing, 1)[0]) if closed else 0.0
+    found = measures(points, faces, np.zeros(len(faces), np.int64), 1)
     used = points[compacted(faces, len(points))[0]]
     return {
-        "volume": volume,
-        "area": float(np.linalg.norm(face_crosses(points, faces), axis=1).sum() / 2.0),
+        "volume": float(found.volume[0]) if closed else 0.0,
+        "area": float(found.face_area.sum()),
         "bounds_min": tuple(float(x) for x in used.min(axis=0)),
         "bounds_max": tuple(float(x) for x in used.max(axis=0)),
     }

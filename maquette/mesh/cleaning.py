@@ -19,7 +19,7 @@ from .parts import usable, welded_rims, without_collapsed, without_doubles, with
 from .slivers import without_slivers
 from .splitting import distinct, split
 from .surface import Surface, to_mesh, welded_mesh
-from .topology import Bools, compacted, fans, find_edges, flat_faces, signed_volumes, touching
+from .topology import Bools, compacted, fans, find_edges, flat_faces, touching
 from .uniting import united
 
 REPAIRS = ("keep", "fix", "solid")
@@ -184,11 +184,9 @@ def _fits(surface: Surface, points: int, faces: int) -> bool:
     local = surface.faces[around]
     edges = find_edges(local)
     inner = touching(edges.ends, fresh)
-    pairs = edges.pairs()
-    turned = edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]
-    if (edges.count[inner] > 2).any() or turned[inner[edges.edge[pairs[:, 0]]]].any():
+    if (edges.count[inner] > 2).any() or edges.same_way[inner[edges.edge[edges.pairs[:, 0]]]].any():
         return False
-    count, fan = fans(local, pairs)
+    count, fan = fans(local, edges.pairs)
     owner = np.zeros(count, np.int64)
     owner[fan] = local.reshape(-1)
     if np.count_nonzero(fresh[owner]) != np.count_nonzero(np.bincount(local.reshape(-1)[fresh[local.reshape(-1)]])):
@@ -226,14 +224,10 @@ def is_sound(surface: Surface) -> bool:
     edges = surface.edges
     if (edges.count != 2).any() or surface.parts[0] != 1:
         return False
-    pairs = edges.pairs()
-    if (edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]).any():
+    if edges.same_way.any() or flat_faces(surface.points, surface.faces, surface.scale).any():
         return False
-    if flat_faces(surface.points, surface.faces, surface.scale).any():
-        return False
-    fan_count = fans(surface.faces, pairs)[0]
-    volume = signed_volumes(surface.points, surface.faces, surface.parts[1], 1)[0]
-    return fan_count == len(compacted(surface.faces, len(surface.points))[0]) and volume > 0
+    fan_count = fans(surface.faces, edges.pairs)[0]
+    return fan_count == len(compacted(surface.faces, len(surface.points))[0]) and surface.measures.volume[0] > 0
 
 
 def _solid(
@@ -370,7 +364,6 @@ def _notes(surface: Surface, figures: dict[str, Any]) -> list[str]:
 
 def _inner_parts(surface: Surface) -> Bools:
     """[parts] those that are turned inwards: cavities of another part."""
-    parts, labels = surface.parts
-    if parts == 1:
+    if surface.parts[0] == 1:
         return np.zeros(1, bool)
-    return signed_volumes(surface.points, surface.faces, labels, parts) < 0
+    return surface.measures.volume < 0

@@ -66,7 +66,7 @@ def flipped(quilt: Quilt, progress: Progress) -> Quilt:
     for _ in range(_PASSES):
         progress.check()
         edges = find_edges(faces)
-        one, two = edges.pairs().T
+        one, two = edges.pairs.T
         flat = faces.reshape(-1)
         apex_one, apex_two = flat[one - one % 3 + (one + 2) % 3], flat[two - two % 3 + (two + 2) % 3]
         a, b = flat[one], flat[one - one % 3 + (one + 1) % 3]

@@ -74,7 +74,7 @@ def _spread(surface: Surface, chosen: Ints, visible: Bools) -> Floats:
     Ring by ring about all samples at once. A graph library would break ties as its version likes, and a cut must not
     depend on that. What no sample reaches counts as seen and so is left alone.
     """
-    pairs = surface.edges.pairs() // 3
+    pairs = surface.edges.pairs // 3
     verdict = np.full(len(surface.faces), -1.0)
     verdict[chosen] = visible
     while len(pairs):
@@ -90,7 +90,7 @@ def _spread(surface: Surface, chosen: Ints, visible: Bools) -> Floats:
 
 def _smoothed(surface: Surface, seen: Floats) -> Bools:
     """[F] the verdicts after a few votes among neighbours, so that the cut has no frayed edge."""
-    pairs = surface.edges.pairs() // 3
+    pairs = surface.edges.pairs // 3
     value = seen.copy()
     for _ in range(6):
         total, votes = 2.0 * value, np.full(len(value), 2.0)
@@ -103,7 +103,7 @@ def _smoothed(surface: Surface, seen: Floats) -> Bools:
 
 def _large_regions(surface: Surface, hidden: Bools, area: Floats) -> Bools:
     """[F] the faces of connected hidden regions that are large enough to be a wall and not a crevice."""
-    pairs = surface.edges.pairs() // 3
+    pairs = surface.edges.pairs // 3
     inside = pairs[hidden[pairs].all(axis=1)]
     groups, label = label_groups(inside, len(hidden))
     size = np.bincount(label, area * hidden, groups)
@@ -116,7 +116,7 @@ def _crumbs(surface: Surface, gone: Bools, area: Floats) -> Bools:
     Such a crumb was seen (through a crack, say), but held by nothing it would stay in the air as an open sheet.
     """
     whole, part = surface.parts
-    pairs = surface.edges.pairs() // 3
+    pairs = surface.edges.pairs // 3
     pieces, piece = label_groups(pairs[~gone[pairs].any(axis=1)], len(gone))
     size = np.bincount(piece, area * ~gone, pieces)
     owner = np.zeros(pieces, np.int64)

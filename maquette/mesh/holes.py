@@ -9,9 +9,8 @@ import numpy as np
 
 from ..progress import Progress
 from .patching import Hole, Patch, make_patches
-from .splitting import paired_halves
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, volumes_and_areas
+from .topology import Bools, Floats, Ints, find_edges, touching
 
 _SHEET = 5e-3
 """A part whose closed volume is below this share of (area / 4.84)^1.5 (the sphere has 1) is a sheet, not a body."""
@@ -29,24 +28,18 @@ class Filled:
 
 def fill_holes(surface: Surface, progress: Progress) -> Filled:
     """Close every hole of a surface that ``split`` has made a manifold."""
-    edges = surface.edges
-    open_half = np.ones(surface.faces.size, bool)
-    open_half[paired_halves(surface, edges).reshape(-1)] = False
-    halves = np.flatnonzero(open_half)
-    if len(halves) == 0:
+    if len(surface.loose) == 0:
         return Filled(surface, 0, 0, 0)
     flat = _flat_parts(surface)
-    loops = [loop for loop in _loops(surface.faces, halves) if not flat[surface.parts[1][loop[0] // 3]]]
+    loops = [loop for loop in _loops(surface.faces, surface.loose) if not flat[surface.parts[1][loop[0] // 3]]]
     rims = _Rims(surface, loops)
     patches = make_patches([rims.hole(k) for k in range(len(loops))], progress)
     part = np.array([surface.parts[1][loop[0] // 3] for loop in loops], np.int64)
-    closed = _attached(surface, loops, patches)
-    sheet = _sheets(closed, surface.parts, part, patches)
-    body = [k for k in range(len(loops)) if not sheet[part[k]]]
+    closed = _attached(surface, loops, patches, part)
+    sheet = _sheets(closed, part)
+    body = np.flatnonzero(~sheet[part])
     if len(body) < len(loops):
-        closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body])
-    labels = np.concatenate([surface.parts[1], np.repeat(part[body], [len(patches[k].faces) for k in body])])
-    closed = closed.with_parts(surface.parts[0], labels)
+        closed = _attached(surface, [loops[k] for k in body], [patches[k] for k in body], part[body])
     return Filled(closed, len(body), len(closed.faces) - len(surface.faces), int((sheet | flat).sum()))
 
 
@@ -60,11 +53,12 @@ class _Rims:
         loop_of, self._place = np.full(count, -1, np.int64), np.zeros(count, np.int64)
         for k, rim in enumerate(rims):
             loop_of[rim], self._place[rim] = k, np.arange(len(rim))
-        one, two = surface.edges.ends.T
+        around = surface.faces.compress(touching(surface.faces, loop_of >= 0), axis=0)
+        one, two = find_edges(around).ends.T
         chord = (loop_of[one] >= 0) & (loop_of[one] == loop_of[two])
         places = np.sort(self._place[np.stack([one[chord], two[chord]], axis=1)], axis=1)
         self._taken = _sorted_out(loop_of[one[chord]], places, len(loops))
-        at_rim = np.flatnonzero(loop_of[corners] >= 0)
+        at_rim = np.flatnonzero(loop_of.take(corners) >= 0)
         self._faces = _sorted_out(loop_of[corners[at_rim]], at_rim // 3, len(loops))
         self._rims = rims
 
@@ -108,29 +102,20 @@ def _loops(faces: Ints, halves: Ints) -> list[Ints]:
 def _flat_parts(surface: Surface) -> Bools:
     """[parts] those of one or two faces, or all in one plane: not worth a patch, they enclose nothing."""
     parts, labels = surface.parts
-    cross = surface.crosses
-    area = np.linalg.norm(cross, axis=1)
-    total = np.stack([np.bincount(labels, cross[:, k], parts) for k in range(3)], axis=1)
-    in_line = np.linalg.norm(total, axis=1) > (1 - 1e-9) * np.bincount(labels, area, parts)
+    found = surface.measures
+    in_line = np.linalg.norm(found.vector, axis=1) > (1 - 1e-9) * found.area
     return in_line | (np.bincount(labels, minlength=parts) <= 1)
 
 
-def _sheets(closed: Surface, own: tuple[int, Ints], part: Ints, patches: list[Patch]) -> Bools:
-    """[parts] open parts that enclose next to nothing even when closed.
-
-    closed: with all patches, at the end; own: the parts of the surface without them; part: of each patch.
-    """
-    parts, labels = own
-    labels = np.concatenate([labels, np.repeat(part, [len(patch.faces) for patch in patches])])
-    volume, area = volumes_and_areas(closed.points, closed.faces, labels, parts)
-    volume = np.abs(volume)
-    has_hole = np.zeros(parts, bool)
+def _sheets(closed: Surface, part: Ints) -> Bools:
+    """[parts] open parts that enclose next to nothing even when closed. closed: with all patches; part: of each."""
+    has_hole = np.zeros(closed.parts[0], bool)
     has_hole[part] = True
-    return has_hole & (volume <= _SHEET * (area / 4.84) ** 1.5)
+    return has_hole & (np.abs(closed.measures.volume) <= _SHEET * (closed.measures.area / 4.84) ** 1.5)
 
 
-def _attached(surface: Surface, loops: list[Ints], patches: list[Patch]) -> Surface:
-    """The surface with all patches: new points, new attribute rows blended from the rims, new faces."""
+def _attached(surface: Surface, loops: list[Ints], patches: list[Patch], part: Ints) -> Surface:
+    """The surface with all patches: new points, new attribute rows blended from the rims, new faces. part: of each."""
     flat_faces, flat_rows, textured = surface.faces.reshape(-1), surface.rows.reshape(-1), surface.table.uvs is not None
     points, faces, rows = [surface.points], [surface.faces], [surface.rows]
     fresh = _FreshRows(surface.table)
@@ -145,7 +130,9 @@ def _attached(surface: Surface, loops: list[Ints], patches: list[Patch]) -> Surf
         faces.append(local[patch.faces])
         rows.append(np.concatenate([outer, inner])[patch.faces])
         next_point += len(patch.points)
-    return Surface(np.concatenate(points), np.concatenate(faces), np.concatenate(rows), fresh.table())
+    made = Surface(np.concatenate(points), np.concatenate(faces), np.concatenate(rows), fresh.table())
+    labels = np.repeat(part, [len(patch.faces) for patch in patches])
+    return made.with_parts(surface.parts[0], np.concatenate([surface.parts[1], labels]))
 
 
 class _FreshRows:

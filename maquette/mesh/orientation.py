@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .surface import Surface
-from .topology import Bools, Floats, Ints, label_groups, volumes_and_areas
+from .topology import Bools, Floats, Ints, label_groups
 
 
 def agreed(surface: Surface) -> tuple[Surface, int]:
@@ -17,11 +17,10 @@ def agreed(surface: Surface) -> tuple[Surface, int]:
     """
     count = len(surface.faces)
     edges = surface.edges
-    pairs = edges.pairs()
-    first, second = pairs[:, 0] // 3, pairs[:, 1] // 3
-    crossed = edges.forward[pairs[:, 0]] == edges.forward[pairs[:, 1]]
+    crossed = edges.same_way
     if not crossed.any():
         return surface, 0
+    first, second = edges.pairs[:, 0] // 3, edges.pairs[:, 1] // 3
     other = np.where(crossed, second + count, second)
     another = np.where(crossed, second, second + count)
     cover = np.concatenate([np.stack([first, other], axis=1), np.stack([first + count, another], axis=1)])
@@ -60,8 +59,7 @@ def outward(surface: Surface) -> tuple[Surface, int]:
 
     Returns the surface and how many faces were turned.
     """
-    parts, labels = surface.parts
-    volumes, areas = volumes_and_areas(surface.points, surface.faces, labels, parts)
+    labels, volumes, areas = surface.parts[1], surface.measures.volume, surface.measures.area
     inside = _nested(surface, labels, np.abs(volumes))
     flat = np.abs(volumes) <= _NOTHING * areas**1.5
     wrong = np.where(inside, volumes > 0, volumes < 0) & ~flat

@@ -19,7 +19,6 @@ from .topology import (
     find_edges,
     label_groups,
     touching,
-    volumes_and_areas,
 )
 
 WELD = 1e-6
@@ -156,18 +155,16 @@ def without_floaters(surface: Surface, share: float) -> tuple[Surface, Dropped]:
     parts, labels = surface.parts
     if parts == 1 or share <= 0:
         return surface, Dropped()
-    size, area = volumes_and_areas(surface.points, surface.faces, labels, parts)
-    size = np.abs(size)
+    size, area = np.abs(surface.measures.volume), surface.measures.area
     if size.max() <= 1e-9 * area.max() ** 1.5:
         size = area
     keep = size >= share * size.max()
     keep[np.argmax(size)] = True
-    kept = surface.kept(keep[labels])
+    kept = surface.kept_parts(keep)
     if kept is surface:
         return surface, Dropped()
-    kept = kept.with_parts(int(keep.sum()), (np.cumsum(keep) - 1)[labels[keep[labels]]])
     is_open = np.zeros(parts, bool)
-    is_open[labels[surface.edges.open_halves() // 3]] = True
+    is_open[labels[surface.loose // 3]] = True
     is_open &= ~keep
     gone = len(surface.faces) - len(kept.faces)
     return kept, Dropped(int((~keep).sum()), gone, int(is_open.sum()), float(area[is_open].sum()))

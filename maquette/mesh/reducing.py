@@ -102,12 +102,9 @@ def _manifold(mesh: Mesh, progress: Progress) -> _Start:
 
 def _is_manifold(surface: Surface) -> bool:
     """Two faces at an edge at most, wound alike, one fan per vertex, and no flat faces."""
-    if flat_faces(surface.points, surface.faces, surface.scale).any() or (surface.edges.count > 2).any():
+    if flat_faces(surface.points, surface.faces, surface.scale).any() or not surface.is_plain:
         return False
-    pairs = surface.edges.pairs()
-    if (surface.edges.forward[pairs[:, 0]] == surface.edges.forward[pairs[:, 1]]).any():
-        return False
-    return fans(surface.faces, pairs)[0] == len(compacted(surface.faces, len(surface.points))[0])
+    return fans(surface.faces, surface.links)[0] == len(compacted(surface.faces, len(surface.points))[0])
 
 
 def _with_colors(mesh: Mesh) -> Mesh:

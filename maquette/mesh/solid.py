@@ -20,7 +20,7 @@ from .distances import surface_samples
 from .orientation import outward
 from .parts import usable
 from .surface import Surface, vertex_normals, welded_mesh
-from .topology import Bools, Floats, Ints, compacted, signed_volumes, touching
+from .topology import Bools, Floats, Ints, compacted, touching
 from .uniting import united
 
 if TYPE_CHECKING:
@@ -210,9 +210,8 @@ def _together(one: Surface, two: Surface) -> Surface:
 def _filled(surface: Surface) -> Surface:
     """Without the parts that are rooms inside others."""
     surface, _ = outward(surface)
-    parts, labels = surface.parts
-    room = signed_volumes(surface.points, surface.faces, labels, parts) < 0
-    return surface if room.all() else surface.kept(~room[labels])
+    room = surface.measures.volume < 0
+    return surface if room.all() else surface.kept(~room[surface.parts[1]])
 
 
 def colored_like(surface: Surface, mesh: Mesh) -> Mesh:

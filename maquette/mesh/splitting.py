@@ -1,4 +1,4 @@
-"""Cut a surface so that it is a 2-manifold: pair the faces at crowded edges, give every umbrella fan its own vertex."""
+"""Cut a surface so that it is a 2-manifold: every umbrella fan of paired faces gets a vertex of its own."""
 
 from __future__ import annotations
 
@@ -8,66 +8,13 @@ import numpy as np
 
 from ..geometry.welding import weld_equal
 from .surface import Surface
-from .topology import COLLINEAR, Edges, Floats, Ints, compacted, face_crosses, fans
+from .topology import COLLINEAR, Floats, Ints, compacted, face_crosses, fans
 
 _LEAST, _MOST = 16 * COLLINEAR, 1e-4
 """How far a fan moves away from the vertex it shared: shares of the mesh's size."""
 
 
 _TRIES = 200
-
-
-def paired_halves(surface: Surface, edges: Edges) -> Ints:
-    """[L, 2] half-edges that belong together: opposite ways on one edge, each half-edge at most once.
-
-    At an edge with more than two faces those are paired that have the solid between them, so that two bodies that touch
-    along an edge come apart as two bodies. Half-edges in no pair are open after the cut.
-    """
-    pairs = edges.pairs()
-    plain = pairs[edges.forward[pairs[:, 0]] != edges.forward[pairs[:, 1]]]
-    crowded = edges.count > 2
-    if not crowded.any():
-        return plain
-    owner = np.repeat(np.arange(len(edges.count)), edges.count)
-    halves = edges.order[crowded[owner]]
-    return np.concatenate([plain, _around(surface, edges, halves)])
-
-
-def _around(surface: Surface, edges: Edges, halves: Ints) -> Ints:
-    """Pairs among the half-edges of crowded edges: going round the edge, a backward one followed by a forward one."""
-    angle = _angles(surface, edges, halves)
-    order = np.lexsort((edges.forward[halves], angle, edges.edge[halves]))
-    halves = halves[order]
-    made = []
-    while len(halves):
-        edge, forward = edges.edge[halves], edges.forward[halves]
-        start = np.flatnonzero(np.append(True, edge[1:] != edge[:-1]))
-        size = np.diff(np.append(start, len(edge)))
-        following = np.arange(1, len(edge) + 1)
-        following[start + size - 1] = start  # the last one is followed by the first: the fan is a circle
-        match = ~forward & forward[following] & (following != np.arange(len(edge)))
-        if not match.any():
-            break
-        made.append(np.stack([halves[match], halves[following[match]]], axis=1))
-        left = ~match
-        left[following[match]] = False
-        halves = halves[left]
-    return np.concatenate(made) if made else np.zeros((0, 2), np.int64)
-
-
-def _angles(surface: Surface, edges: Edges, halves: Ints) -> Floats:
-    """[N] the direction of each half-edge's face, as an angle round its edge seen against the edge's low-high axis."""
-    points, flat = surface.points, surface.faces.reshape(-1)
-    ends = edges.ends[edges.edge[halves]]
-    apex = points[flat[halves - halves % 3 + (halves + 2) % 3]]
-    axis = points[ends[:, 1]] - points[ends[:, 0]]
-    axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), np.finfo(float).tiny)
-    smallest = np.eye(3)[np.argmin(np.abs(axis), axis=1)]
-    right = np.cross(axis, smallest)
-    right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), np.finfo(float).tiny)
-    up = np.cross(axis, right)
-    away = apex - points[ends[:, 0]]
-    return np.arctan2(np.einsum("ni,ni->n", away, up), np.einsum("ni,ni->n", away, right))
 
 
 def split(surface: Surface) -> tuple[Surface, int]:
@@ -77,7 +24,7 @@ def split(surface: Surface) -> tuple[Surface, int]:
     """
     added = 0
     for _ in range(_TRIES):
-        surface, count = _unfanned(surface, paired_halves(surface, surface.edges))
+        surface, count = _unfanned(surface)
         added += count
         # Both ends of an edge may have one fan each that meets itself again at the edge: then one side gets a vertex
         # in between.
@@ -88,23 +35,28 @@ def split(surface: Surface) -> tuple[Surface, int]:
     return surface, added
 
 
-def _unfanned(surface: Surface, links: Ints) -> tuple[Surface, int]:
+def _unfanned(surface: Surface) -> tuple[Surface, int]:
     """One vertex per umbrella fan, and how many that adds."""
-    count, fan = fans(surface.faces, links)
+    count, fan = fans(surface.faces, surface.links)
     corners = surface.faces.reshape(-1)
-    owner = np.full(count, -1, np.int64)
-    owner[fan] = corners
-    if count == len(compacted(corners, len(surface.points))[0]):
+    there = np.zeros(len(surface.points), bool)
+    there[corners] = True
+    if count == np.count_nonzero(there):
         return surface, 0
-    size = np.bincount(fan, minlength=count)
-    order = np.lexsort((np.arange(count), -size, owner))
-    main = np.ones(count, bool)
-    main[order[1:]] = owner[order[1:]] != owner[order[:-1]]
-    vertex = np.where(main, owner, 0)
-    extra = np.flatnonzero(~main)
+    vertex = np.full(count, -1, np.int64)
+    vertex[fan] = corners
+    extra = _lesser(vertex, fan)
+    points = np.concatenate([surface.points, _nudged(surface, fan, vertex, extra)])
     vertex[extra] = len(surface.points) + np.arange(len(extra))
-    points = np.concatenate([surface.points, _nudged(surface, fan, owner, extra)])
-    return replace(surface, points=points, faces=vertex[fan].reshape(-1, 3)), len(extra)
+    return surface.recut(points, vertex.take(fan).reshape(-1, 3)), len(extra)
+
+
+def _lesser(owner: Ints, fan: Ints) -> Ints:
+    """The fans beside the largest (or the first of such) at their vertex. owner: of each fan; fan: of each corner."""
+    several = np.flatnonzero((np.bincount(owner) > 1).take(owner))
+    size = np.bincount(fan, minlength=len(owner)).take(several)
+    several = several[np.lexsort((several, -size, owner.take(several)))]
+    return np.sort(several[1:][owner[several[1:]] == owner[several[:-1]]])
 
 
 def _parted(surface: Surface) -> tuple[Surface, int]:
@@ -112,10 +64,9 @@ def _parted(surface: Surface) -> tuple[Surface, int]:
 
     A face takes part once; ``split`` asks again for the others.
     """
-    edges = surface.edges
-    links = paired_halves(surface, edges)
-    if edges.count.max(initial=0) <= 2 and len(links) == np.count_nonzero(edges.count == 2):
+    if surface.is_plain:
         return surface, 0
+    edges, links = surface.edges, surface.links
     partner = np.full(surface.faces.size, -1, np.int64)
     partner[links[:, 0]], partner[links[:, 1]] = links[:, 1], links[:, 0]
     leader = (partner < 0) | (np.arange(len(partner)) < partner)

@@ -16,16 +16,19 @@ import numpy.typing as npt
 
 from ..data import Mesh
 from ..geometry.welding import weld_equal
+from .pairing import paired_halves
 from .topology import (
     Bools,
     Edges,
     Floats,
     Ints,
+    Measures,
     compacted,
     face_components,
     face_crosses,
     find_edges,
     magnitude,
+    measures,
 )
 
 
@@ -68,14 +71,33 @@ class Surface:
         return face_components(self.faces, self.edges)
 
     @cached_property
+    def links(self) -> Ints:
+        """[L, 2] half-edges that belong together (pairing.paired_halves)."""
+        return paired_halves(self.points, self.faces, self.edges)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """No edge has more than two faces, and where it has two they agree on which side is outside."""
+        return not self.edges.crowded and not self.edges.same_way.any()
+
+    @cached_property
+    def loose(self) -> Ints:
+        """Half-edges in no link, ascending: those at holes."""
+        if self.is_plain:
+            return np.sort(self.edges.open_halves())
+        free = np.ones(self.faces.size, bool)
+        free[self.links.reshape(-1)] = False
+        return np.flatnonzero(free)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Volumes and areas of its ``parts`` and faces."""
+        return measures(self.points, self.faces, self.parts[1], self.parts[0])
+
+    @cached_property
     def scale(self) -> float:
         """The size that float32 rounding goes by (topology.magnitude)."""
         return magnitude(self.points)
-
-    @cached_property
-    def crosses(self) -> Floats:
-        """[F, 3] normals with the length of twice the area."""
-        return face_crosses(self.points, self.faces)
 
     def _with(self, faces: Ints, rows: Ints, **derived: Any) -> Surface:
         """Other faces on the same points: what only depends on these, and what is known of the faces, comes along."""
@@ -87,15 +109,37 @@ class Surface:
 
     def with_parts(self, count: int, labels: Ints) -> Surface:
         """Itself, with ``parts`` known from the surface it was made of."""
-        known = {name: self.__dict__[name] for name in ("edges", "crosses") if name in self.__dict__}
+        known = {name: self.__dict__[name] for name in ("edges", "links", "loose") if name in self.__dict__}
         return self._with(self.faces, self.rows, parts=(count, labels), **known)
+
+    def recut(self, points: Floats, faces: Ints) -> Surface:
+        """The same faces, linked as they are, with other points at some corners."""
+        made = replace(self, points=points, faces=faces)
+        if self.is_plain:  # no two edges can have become one, nor one two
+            made.__dict__.update(is_plain=True, links=self.links, loose=self.loose, parts=self.parts)
+        return made
 
     def kept(self, mask: Bools) -> Surface:
         """Only the faces of ``mask``."""
         if mask.all():
             return self
-        known = {"crosses": self.crosses.compress(mask, axis=0)} if "crosses" in self.__dict__ else {}
-        return self._with(self.faces.compress(mask, axis=0), self.rows.compress(mask, axis=0), **known)
+        return self._with(self.faces.compress(mask, axis=0), self.rows.compress(mask, axis=0))
+
+    def kept_parts(self, which: Bools) -> Surface:
+        """Only the parts ``which`` [parts]; what is known of them comes along."""
+        mask = which.take(self.parts[1])
+        if mask.all():
+            return self
+        place, loose, known = np.cumsum(mask) - 1, self.loose, self.measures
+        loose = loose[mask.take(loose // 3)]
+        rename = np.cumsum(which) - 1
+        return self._with(
+            self.faces.compress(mask, axis=0),
+            self.rows.compress(mask, axis=0),
+            parts=(int(which.sum()), rename.take(self.parts[1].compress(mask))),
+            loose=3 * place.take(loose // 3) + loose % 3,
+            measures=Measures(known.volume[which], known.area[which], known.vector[which], known.face_area[mask]),
+        )
 
     def flipped(self, mask: Bools) -> Surface:
         """With the faces of ``mask`` turned over."""

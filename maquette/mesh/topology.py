@@ -6,7 +6,8 @@ Half-edge ``3 f + i`` runs from corner i to corner i + 1 of face f.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +38,31 @@ class Edges:
     order: Ints
     start: Ints
 
+    @cached_property
     def pairs(self) -> Ints:
         """[P, 2] the two half-edges of every edge that has exactly two faces."""
-        first = self.start[:-1][self.count == 2]
-        return np.stack([self.order.take(first), self.order.take(first + 1)], axis=1)
+        other = np.flatnonzero(self.count != 2)
+        if len(other) == 0:
+            return self.order.reshape(-1, 2)
+        count = self.count.take(other)
+        place = np.arange(int(count.sum())) + np.repeat(self.start.take(other) - np.cumsum(count) + count, count)
+        kept = np.ones(len(self.order), bool)
+        kept[place] = False
+        return self.order.compress(kept).reshape(-1, 2)
+
+    @cached_property
+    def same_way(self) -> Bools:
+        """[P] whether the two of ``pairs`` run the same way: their faces disagree on which side is outside."""
+        return np.asarray(self.forward.take(self.pairs[:, 0]) == self.forward.take(self.pairs[:, 1]))
+
+    @cached_property
+    def crowded(self) -> bool:
+        """Whether an edge has more than two faces."""
+        return bool(self.count.max(initial=0) > 2)
 
     def open_halves(self) -> Ints:
         """[B] half-edges whose edge has one face only."""
-        return self.order[self.start[:-1][self.count == 1]]
+        return self.order[self.start.take(np.flatnonzero(self.count == 1))]
 
 
 def find_edges(faces: npt.NDArray[Any]) -> Edges:
@@ -66,6 +84,8 @@ def label_groups(pairs: npt.NDArray[Any], count: int) -> tuple[int, Ints]:
 def face_components(faces: npt.NDArray[Any], edges: Edges | None = None) -> tuple[int, Ints]:
     """Number of parts and the part of each face; faces are in one part when edges join them."""
     edges = edges or find_edges(faces)
+    if not edges.crowded:
+        return label_groups(edges.pairs // 3, len(faces))
     joined = np.stack([edges.order[:-1], edges.order[1:]], axis=1)
     same = edges.edge[joined[:, 0]] == edges.edge[joined[:, 1]]
     return label_groups(joined[same] // 3, len(faces))
@@ -145,18 +165,20 @@ def flat_faces(points: npt.NDArray[Any], faces: npt.NDArray[Any], scale: float |
     return found
 
 
-def volumes_and_areas(
-    points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int
-) -> tuple[Floats, Floats]:
-    """[count] the signed volume of each part, measured from its own middle (so open parts give a fair guess), and its
-    area."""
-    found: tuple[Floats, Floats] = extension("topology").measures(points, faces, labels, count)
-    return found
+class Measures(NamedTuple):
+    """Of each part: volume [N], signed and measured from its own middle (so open parts give a fair guess); area [N];
+    vector [N, 3], the areas times normals added up: as long as the area where all lies in one plane. Of each face:
+    face_area [F]."""
+
+    volume: Floats
+    area: Floats
+    vector: Floats
+    face_area: Floats
 
 
-def signed_volumes(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Floats:
-    """[count] the signed volume of each part."""
-    return volumes_and_areas(points, faces, labels, count)[0]
+def measures(points: npt.NDArray[Any], faces: npt.NDArray[Any], labels: Ints, count: int) -> Measures:
+    """Volumes and areas of the parts of a mesh. labels: [F] the part of each face, 0 .. count - 1."""
+    return Measures(*extension("topology").measures(points, faces, labels, count))
 
 
 def face_groups(faces: npt.NDArray[Any]) -> tuple[Ints, Ints]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry.welding import weld_equal
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, compacted, signed_volumes
+from .topology import Bools, Floats, Ints, compacted
 
 _MANY = 200
 
@@ -23,7 +23,7 @@ def united(surface: Surface) -> tuple[Surface, int]:
     parts, labels = surface.parts
     if not 2 <= parts <= _MANY or not (surface.edges.count == 2).all():
         return surface, 0
-    volumes = signed_volumes(surface.points, surface.faces, labels, parts)
+    volumes = surface.measures.volume
     if not _boxes_overlap(surface, labels, np.flatnonzero(volumes > 0)):
         return surface, 0
     made = _boolean(surface, labels, volumes)

@@ -110,9 +110,14 @@ def test_volume_and_area_of_boxes(either):
     quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     box = np.array([t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))])
     points, faces = np.concatenate([corner, corner * 0.5 + 9]), np.concatenate([box, box[:, ::-1] + 8])
-    volumes, areas = either.measures(points, faces, np.repeat([0, 1], 12), 3)
+    volumes, areas, vectors, each = either.measures(points, faces, np.repeat([0, 1], 12), 3)
     np.testing.assert_allclose(volumes, [6, -0.75, 0], rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(areas, [22, 5.5, 0], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(vectors, np.zeros((3, 3)), atol=1e-12)  # closed
+    np.testing.assert_allclose(each, np.repeat([1, 0.25], 12) * np.tile(np.repeat([3, 1.5, 1], 4), 2), rtol=1e-12)
+    sheet = either.measures(points, faces[:2], np.zeros(2, int), 1)
+    np.testing.assert_allclose(sheet[2], [[-6, 0, 0]], rtol=1e-12)
+    np.testing.assert_allclose(sheet[1], [6], rtol=1e-12)
 
 
 def test_flat_faces_by_their_height(either):

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <memory>
 #include <tuple>
 #include <vector>
 
@@ -48,16 +49,19 @@ Faces wanted(const at::Tensor& points, const at::Tensor& faces) {
   return {points.data_ptr<double>(), faces.data_ptr<int64_t>()};
 }
 
-std::tuple<at::Tensor, at::Tensor> topology_measures(const at::Tensor& points, const at::Tensor& faces,
-                                                     const at::Tensor& labels, int64_t count) {
+using Measures = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
+
+Measures topology_measures(const at::Tensor& points, const at::Tensor& faces, const at::Tensor& labels, int64_t count) {
   const Faces mesh = wanted(points, faces);
   is(labels, at::kLong, 0, "labels");
   TORCH_CHECK(labels.size(0) == faces.size(0), "maquette::topology wants one label per face");
   within(labels, count, "parts");
   const int64_t* label = labels.data_ptr<int64_t>();
   const int64_t total = faces.size(0);
-  std::vector<Vector> normal(total), middle(total);
-  std::vector<double> area(total);
+  // Not vectors, which would write zeros first.
+  const std::unique_ptr<Vector[]> normal(new Vector[total]), middle(new Vector[total]);
+  auto face_areas = at::empty({total}, at::kDouble);
+  double* area = face_areas.data_ptr<double>();
   at::parallel_for(0, total, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t f = begin; f < end; ++f) {
       const Vector a = mesh.corner(f, 0), b = mesh.corner(f, 1), c = mesh.corner(f, 2);
@@ -67,10 +71,13 @@ std::tuple<at::Tensor, at::Tensor> topology_measures(const at::Tensor& points, c
     }
   });
   auto volumes = at::zeros({count}, at::kDouble), areas = at::zeros({count}, at::kDouble);
+  auto vectors = at::zeros({count, 3}, at::kDouble);
   double *volume = volumes.data_ptr<double>(), *weight = areas.data_ptr<double>();
+  Vector* vector = reinterpret_cast<Vector*>(vectors.data_ptr<double>());
   std::vector<Vector> centre(count, Vector{0, 0, 0});
   for (int64_t f = 0; f < total; ++f) {
-    Vector& sum = centre[label[f]];
+    Vector &sum = centre[label[f]], &all = vector[label[f]];
+    all = {all.x + normal[f].x, all.y + normal[f].y, all.z + normal[f].z};
     weight[label[f]] += area[f];
     sum = {sum.x + area[f] * middle[f].x, sum.y + area[f] * middle[f].y, sum.z + area[f] * middle[f].z};
   }
@@ -79,8 +86,12 @@ std::tuple<at::Tensor, at::Tensor> topology_measures(const at::Tensor& points, c
     centre[k] = {centre[k].x / by, centre[k].y / by, centre[k].z / by};
   }
   for (int64_t f = 0; f < total; ++f) volume[label[f]] += dot(normal[f], middle[f] - centre[label[f]]) / 6.0;
-  for (int64_t k = 0; k < count; ++k) weight[k] /= 2.0;
-  return {volumes, areas};
+  for (int64_t k = 0; k < count; ++k) {
+    weight[k] /= 2.0;
+    vector[k] = {vector[k].x / 2.0, vector[k].y / 2.0, vector[k].z / 2.0};
+  }
+  for (int64_t f = 0; f < total; ++f) area[f] /= 2.0;
+  return {volumes, areas, vectors, face_areas};
 }
 
 at::Tensor topology_flat(const at::Tensor& points, const at::Tensor& faces, double limit) {

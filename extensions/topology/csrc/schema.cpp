@@ -6,6 +6,6 @@ TORCH_LIBRARY_FRAGMENT(maquette, m) {
   m.def("topology_groups(Tensor pairs, int count) -> Tensor");
   m.def("topology_fans(Tensor faces, Tensor links) -> Tensor");
   m.def("topology_equal(Tensor points) -> (Tensor, Tensor)");
-  m.def("topology_measures(Tensor points, Tensor faces, Tensor labels, int count) -> (Tensor, Tensor)");
+  m.def("topology_measures(Tensor points, Tensor faces, Tensor labels, int count) -> (Tensor, Tensor, Tensor, Tensor)");
   m.def("topology_flat(Tensor points, Tensor faces, float limit) -> Tensor");
 }
