@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..native import extension
 from ..progress import Progress
-from .topology import Bools, Floats, Ints, cross, find_edges
+from .topology import Bools, Floats, Ints, cross, find_edges, head_corner
 
 _FINE = 2.0**0.5
 _LARGEST = 20_000
@@ -62,35 +63,57 @@ def refined(quilt: Quilt, progress: Progress) -> Quilt:
 
 def flipped(quilt: Quilt, progress: Progress) -> Quilt:
     """Flip inner edges whose opposite angles exceed a half turn, many at a time, until none does (Delaunay)."""
-    points, faces = quilt.points, quilt.faces
+    faces, angle = quilt.faces.copy(), _opposite(quilt.points, quilt.faces)
+    busy = np.arange(len(faces))
     for _ in range(_PASSES):
         progress.check()
-        edges = find_edges(faces)
-        one, two = edges.pairs.T
-        flat = faces.reshape(-1)
-        apex_one, apex_two = flat[one - one % 3 + (one + 2) % 3], flat[two - two % 3 + (two + 2) % 3]
-        a, b = flat[one], flat[one - one % 3 + (one + 1) % 3]
-        excess = _angle(points, apex_one, a, b) + _angle(points, apex_two, a, b) - np.pi
-        key = np.minimum(apex_one, apex_two) * len(points) + np.maximum(apex_one, apex_two)
-        known = edges.ends[:, 0] * len(points) + edges.ends[:, 1]
-        wrong = (excess > 1e-6) & ~(quilt.rim[apex_one] & quilt.rim[apex_two])
-        wrong[wrong] = ~np.isin(key[wrong], known)
-        rows = np.flatnonzero(wrong)
-        rows = rows[_independent(one[rows] // 3, two[rows] // 3, excess[rows], len(faces))]
-        if len(rows) == 0:
+        one, two, made = _to_flip(quilt, faces.take(busy, axis=0), angle.take(busy, axis=0))
+        if len(made) == 0:
             break
-        _, fresh = np.unique(key[rows], return_index=True)  # two flips must not make the same edge
-        rows = rows[fresh]
-        faces = faces.copy()
-        faces[one[rows] // 3] = np.stack([apex_one[rows], a[rows], apex_two[rows]], axis=1)
-        faces[two[rows] // 3] = np.stack([apex_two[rows], b[rows], apex_one[rows]], axis=1)
+        rows = busy.take(np.concatenate([one, two]) // 3)
+        faces[rows] = made
+        angle[rows] = _opposite(quilt.points, made)
+        # A patch in which nothing was flipped has nothing left to flip.
+        moving = np.zeros(int(quilt.group.max()) + 1, bool)
+        moving[quilt.group.take(made[:, 0])] = True
+        busy = busy.compress(moving.take(quilt.group.take(faces[busy, 0])))
     return replace(quilt, faces=faces)
 
 
-def _angle(points: Floats, at: Ints, one: Ints, two: Ints) -> Floats:
-    """[N] the angle at ``at`` between two other points."""
-    u, v = points[one] - points[at], points[two] - points[at]
-    return np.arctan2(np.linalg.norm(cross(u, v), axis=1), np.einsum("ni,ni->n", u, v))
+def _to_flip(quilt: Quilt, faces: Ints, angle: Floats) -> tuple[Ints, Ints, Ints]:
+    """Edges of ``faces`` [T, 3] to flip at once, no two at one face: their half-edges one [N] and two [N], and the
+    faces [2 N, 3] that take the place of those of one, then of two. angle: [T, 3] opposite to each half-edge."""
+    edges, flat = find_edges(faces), faces.reshape(-1)
+    one, two = edges.pairs.T
+    excess = angle.reshape(-1).take(one) + angle.reshape(-1).take(two) - np.pi
+    rows = np.flatnonzero(excess > 1e-6)
+    one, two, excess = one[rows], two[rows], excess[rows]
+    apex_one, apex_two = flat[one - one % 3 + (one + 2) % 3], flat[two - two % 3 + (two + 2) % 3]
+    count = len(quilt.points)
+    key = np.minimum(apex_one, apex_two) * count + np.maximum(apex_one, apex_two)
+    known = edges.ends[:, 0] * count + edges.ends[:, 1]  # ascending, as the edges are
+    there = known.take(np.searchsorted(known, key), mode="clip") == key
+    rows = np.flatnonzero(~there & ~(quilt.rim[apex_one] & quilt.rim[apex_two]))
+    rows = rows[_independent(one[rows] // 3, two[rows] // 3, excess[rows], len(faces))]
+    _, fresh = np.unique(key[rows], return_index=True)  # two flips must not make the same edge
+    rows = rows[fresh]
+    one, two, apex_one, apex_two = one[rows], two[rows], apex_one[rows], apex_two[rows]
+    a, b = flat[one], flat[head_corner(one)]
+    made = [np.stack(row, axis=1) for row in ((apex_one, a, apex_two), (apex_two, b, apex_one))]
+    return one, two, np.concatenate(made)
+
+
+def _opposite(points: Floats, faces: Ints) -> Floats:
+    """[T, 3] the angle of each face opposite to each of its half-edges."""
+    columns = extension("topology").reference
+    corner = columns.corners(points, faces)
+    side = [columns.minus(corner[(k + 1) % 3], corner[k]) for k in range(3)]
+    out = np.empty(faces.shape)
+    for k in range(3):
+        one, two = side[(k + 1) % 3], side[(k + 2) % 3]
+        x, y, z = columns.cross(one, two)
+        out[:, k] = np.arctan2(np.sqrt(x * x + y * y + z * z), 0.0 - columns.dot(one, two))
+    return out
 
 
 def _independent(one: Ints, two: Ints, urgency: Floats, faces: int) -> Ints:
@@ -135,7 +158,7 @@ def bent(quilt: Quilt, ring_points: Floats, ring_faces: Ints) -> Quilt:
     count = len(quilt.points)
     laplacian = _laplacian(ends, weight, len(points))[:count].tocsc()
     free = np.flatnonzero(~quilt.rim)
-    fixed = np.setdiff1d(np.arange(len(points)), free)
+    fixed = np.flatnonzero(np.append(quilt.rim, np.ones(len(ring_points), bool)))
     plate = laplacian[:, free].T @ diags(1.0 / np.maximum(area[:count], 1e-12 * area.mean()))
     moved = quilt.points.copy()
     moved[free] = splu((plate @ laplacian[:, free]).tocsc()).solve(-(plate @ (laplacian[:, fixed] @ points[fixed])))

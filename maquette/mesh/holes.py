@@ -123,9 +123,9 @@ def _attached(surface: Surface, loops: list[Ints], patches: list[Patch], part: I
     for loop, patch in zip(loops, patches, strict=True):
         rim, rim_rows = flat_faces[loop][::-1], flat_rows[loop][::-1]
         local = np.concatenate([rim, next_point + np.arange(len(patch.points))])
-        inner = fresh.blend(rim_rows, patch.near, patch.weight)
-        ring = np.arange(len(loop))[:, None]
-        outer = fresh.blend(rim_rows, ring, np.ones((len(loop), 1))) if textured else rim_rows
+        rim_points = surface.points[rim]
+        inner = fresh.blend(rim_rows, rim_points, patch.points)
+        outer = fresh.blend(rim_rows, rim_points, None) if textured else rim_rows
         points.append(patch.points)
         faces.append(local[patch.faces])
         rows.append(np.concatenate([outer, inner])[patch.faces])
@@ -147,18 +147,20 @@ class _FreshRows:
         self._like: list[Ints] = []
         self._values: dict[str, list[Any]] = {name: [] for name in table.present()}
 
-    def blend(self, rim_rows: Ints, near: Ints, weights: Floats) -> Ints:
-        """Rows that mix the rim's rows ``rim_rows[near]`` [N, K] by ``weights`` [N, K]; returns their numbers [N]."""
-        numbers = self._next + np.arange(len(weights))
-        self._next += len(weights)
-        self._like.append(np.full(len(weights), rim_rows[0]))
+    def blend(self, rim_rows: Ints, rim: Floats, inner: Floats | None) -> Ints:
+        """Rows for the points ``inner`` [N, 3], mixed from the rim's ``rim_rows``, or of the rim itself where None;
+        returns their numbers [N]. rim: [L, 3] its points."""
+        count = len(rim if inner is None else inner)
+        numbers = self._next + np.arange(count)
+        self._next += count
+        self._like.append(np.full(count, rim_rows[0]))
         for name, value in self._table.present().items():
             if name == "uvs":
-                block = np.tile(value[rim_rows[0]], (len(weights), 1))
+                block = np.tile(value[rim_rows[0]], (count, 1))
             elif name == "vertex_colors":
-                block = np.einsum("nk,nkc->nc", weights, value[rim_rows[near]])
+                block = value[rim_rows] if inner is None else _blended(value[rim_rows], rim, inner)
             else:
-                block = np.zeros((len(weights), *value.shape[1:]))
+                block = np.zeros((count, *value.shape[1:]))
             self._values[name].append(block)
         return numbers
 
@@ -168,3 +170,21 @@ class _FreshRows:
             return self._table
         given = {name: np.concatenate([self._table.present()[name], *blocks]) for name, blocks in self._values.items()}
         return Rows(self._next, **{name: value.astype(np.float32) for name, value in given.items()})
+
+
+def _blended(values: Any, rim: Floats, inner: Floats) -> Floats:
+    """[N, C] the values [L, C] at the nearest points of ``rim`` [L, 3], by their inverse squared distance from
+    ``inner`` [N, 3]."""
+    from scipy.spatial import cKDTree
+
+    if len(inner) == 0:
+        return np.zeros((0, values.shape[1]))
+    count = min(_BLEND, len(rim))
+    distance, near = cKDTree(rim).query(inner, k=count)
+    weight = 1.0 / np.maximum(distance.reshape(-1, count), 1e-12) ** 2
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("nk,nkc->nc", weight, values[near.reshape(-1, count)])
+
+
+_BLEND = 8
+"""So many points of the rim give a new point its colour."""

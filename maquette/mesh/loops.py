@@ -1,4 +1,4 @@
-"""Triangles over the rim of a hole alone: the choice of least area, for all holes of one length at once.
+"""Triangles over the rim of a hole alone: the choice of least area, for all holes of like length at once.
 
 The dynamic programme of Barequet and Sharir (1995) on loops up to ``_EXACT`` vertices; longer loops are first shortened
 by cutting off their sharpest ears.
@@ -10,9 +10,11 @@ import heapq
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
+from ..native import extension
 from ..progress import Progress, silent
-from .topology import Bools, Floats, Ints, cross
+from .topology import Bools, Floats, Ints
 
 _EXACT = 160
 """Longest loop for the exact triangulation: its work grows with the cube."""
@@ -20,6 +22,8 @@ _EARS = 1000
 """Cancel is heard after so many ears."""
 _TOGETHER = 1 << 19
 """Triangles that are weighed at once."""
+_LIKE = 2
+"""Loops of a batch differ by this many vertices, or by an eighth of them."""
 
 Triangle = tuple[int, int, int]
 Loop = tuple[Floats, Ints]
@@ -38,19 +42,31 @@ def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> lis
         made.append(ears)
     out: list[list[Triangle] | None] = [None] * len(loops)
     sizes = np.array([len(ring) for ring in rings], np.int64)
-    for size in np.unique(sizes).tolist():
-        some = np.flatnonzero(sizes == size)
-        step = max(1, _TOGETHER // max(size * size, 1))
-        for start in range(0, len(some), step):
-            which = some[start : start + step].tolist()
-            progress.update(done, len(loops), "holes")
-            done += len(which)
-            points = np.stack([loops[k][0][rings[k]] for k in which])
-            barred = np.stack([_barred(loops[k][1], rings[k], len(loops[k][0])) for k in which])
-            for k, rest in zip(which, _least_area(points, barred, progress), strict=True):
-                ring = rings[k]
-                if rest is not None:
-                    out[k] = made[k] + [(int(ring[a]), int(ring[b]), int(ring[c])) for a, b, c in rest]
+    for which in _batches(sizes):
+        progress.update(done, len(loops), "holes")
+        done += len(which)
+        size = int(sizes[which[-1]])
+        points, barred = np.zeros((len(which), size, 3)), np.zeros((len(which), size, size), bool)
+        for row, k in enumerate(which):
+            points[row, : sizes[k]] = loops[k][0][rings[k]]
+            barred[row, : sizes[k], : sizes[k]] = _barred(loops[k][1], rings[k], len(loops[k][0]))
+        for k, rest in zip(which, _least_area(points, barred, sizes[which], progress), strict=True):
+            ring = rings[k].tolist()
+            if rest is not None:
+                out[k] = made[k] + [(ring[a], ring[b], ring[c]) for a, b, c in rest]
+    return out
+
+
+def _batches(sizes: Ints) -> list[list[int]]:
+    """Loops of like length together, each batch by length: the work in one goes by its longest loop."""
+    out: list[list[int]] = []
+    for k in np.argsort(sizes, kind="stable").tolist():
+        size = int(sizes[k])
+        first = int(sizes[out[-1][0]]) if out else 0
+        if out and size <= first + _LIKE + first // 8 and (len(out[-1]) + 1) * size * size <= _TOGETHER:
+            out[-1].append(k)
+        else:
+            out.append([k])
     return out
 
 
@@ -65,28 +81,35 @@ def _barred(taken: Ints, ring: Ints, count: int) -> Bools:
     return out
 
 
-def _least_area(points: Floats, barred: Bools, progress: Progress) -> list[list[Triangle] | None]:
-    """The triangulations of closed loops [H, L, 3] with the least area. barred: [H, L, L]."""
+def _least_area(points: Floats, barred: Bools, sizes: Ints, progress: Progress) -> list[list[Triangle] | None]:
+    """The triangulations of closed loops [H, L, 3] with the least area, of which the first sizes [H] points count.
+    barred: [H, L, L]."""
     holes, count = points.shape[:2]
+    columns = extension("topology").reference
+    x, y, z = (np.ascontiguousarray(points[:, :, k]) for k in range(3))
     cost = np.full((holes, count, count), np.inf)
     best = np.zeros((holes, count, count), np.int64)
     cost[:, np.arange(count - 1), np.arange(1, count)] = 0.0
+    barred[np.arange(holes), 0, sizes - 1] = False  # where the loop closes
+    hole, row, column = cost.strides
     for gap in range(2, count):
         progress.check()
         low = np.arange(count - gap)
-        high = low + gap
-        middle = low[:, None] + np.arange(1, gap)
-        a, b, c = points[:, low][:, :, None], points[:, middle], points[:, high][:, :, None]
-        normal = cross(b - a, c - a)
-        total = np.sqrt(np.einsum("hnmi,hnmi->hnm", normal, normal))
-        total += cost[:, low[:, None], middle] + cost[:, middle, high[:, None]]
+        high, shape = low + gap, (holes, count - gap, gap - 1)
+        ahead = tuple(sliding_window_view(a[:, 1:-1], gap - 1, axis=1) - a[:, :-gap, None] for a in (x, y, z))
+        across = tuple((a[:, gap:] - a[:, :-gap])[:, :, None] for a in (x, y, z))
+        normal = columns.cross(ahead, across)
+        total = np.sqrt(columns.dot(normal, normal))
+        # Of the stretches from low to each middle, and from each middle to high: along rows, and along columns.
+        before = as_strided(cost[:, :, 1:], shape, (hole, row + column, column), writeable=False)
+        total += before + as_strided(cost[:, 1:, gap:], shape, (hole, row + column, row), writeable=False)
         pick = total.argmin(axis=2)
         value = np.take_along_axis(total, pick[..., None], axis=2)[..., 0]
-        if gap < count - 1:
-            value[barred[:, low, high]] = np.inf
+        value[barred[:, low, high]] = np.inf
         cost[:, low, high], best[:, low, high] = value, low + 1 + pick
-    found = np.isfinite(cost[:, 0, count - 1])
-    return [_unrolled(best[k], count) if found[k] else None for k in range(holes)]
+    return [
+        _unrolled(best[k], size) if np.isfinite(cost[k, 0, size - 1]) else None for k, size in enumerate(sizes.tolist())
+    ]
 
 
 def _unrolled(best: Ints, count: int) -> list[Triangle]:

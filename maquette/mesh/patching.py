@@ -18,18 +18,14 @@ _PLAIN = 7
 """Holes with fewer rim vertices get no inner points."""
 _CUT = 0.25
 """A flat rim wider than this share of the mesh is a cut, not damage: it is closed flat."""
-_BLEND = 8
 
 
 @dataclass(frozen=True)
 class Patch:
-    """points: [N, 3] inner points; faces: [T, 3] into rim vertices (0 .. L - 1, in loop order) then inner points;
-    near, weight: [N, K] the rim vertices whose attributes mix in each inner point, and their weights."""
+    """points: [N, 3] inner points; faces: [T, 3] into rim vertices (0 .. L - 1, in loop order) then inner points."""
 
     points: Floats
     faces: Ints
-    near: Ints
-    weight: Floats
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ def make_patches(holes: list[Hole], progress: Progress) -> list[Patch]:
         some = _faired([holes[k] for k in fine], [pieces[k] for k in fine], progress.part(0.5, 1.0))
         for k, piece in zip(fine, some, strict=True):
             pieces[k] = piece
-    return [_with_blend(*piece, len(hole.points)) for piece, hole in zip(pieces, holes, strict=True)]
+    return [Patch(points[len(hole.points) :], faces) for (points, faces), hole in zip(pieces, holes, strict=True)]
 
 
 Piece = tuple[Floats, Ints]
@@ -82,7 +78,7 @@ def _faired(holes: list[Hole], pieces: list[Piece], progress: Progress) -> list[
     for done in range(_AGAIN):
         progress.update(done + 1, _AGAIN + 1, "patches")
         quilt = ring.bend(refined(flipped(quilt, progress), progress))
-    return [_cut_out(quilt, k) for k in range(len(holes))]
+    return _cut_out(quilt, len(holes))
 
 
 _AGAIN = 3
@@ -120,25 +116,37 @@ def _follows(hole: Hole, rise: float) -> bool:
 def _quilt(holes: list[Hole], pieces: list[Piece]) -> tuple[Quilt, list[int]]:
     """All pieces side by side, and where each begins."""
     starts = np.cumsum([0, *(len(points) for points, _ in pieces)]).tolist()
+    rims = np.array([len(hole.points) for hole in holes])
+    last = np.cumsum(rims) - 1
+    along = np.concatenate([hole.points for hole in holes])
+    after, before = np.arange(1, len(along) + 1), np.arange(-1, len(along) - 1)
+    after[last], before[last - rims + 1] = last - rims + 1, last
+    ahead = np.linalg.norm(along[after] - along, axis=1)
     rim, size = [], []
-    for hole, (points, _) in zip(holes, pieces, strict=True):
-        ahead = np.linalg.norm(np.roll(hole.points, -1, axis=0) - hole.points, axis=1)
-        around = (ahead + np.roll(ahead, 1)) / 2
+    for around, (points, _) in zip(np.split((ahead + ahead[before]) / 2, last[:-1] + 1), pieces, strict=True):
         inner = len(points) - len(around)
         rim.append(np.arange(len(points)) < len(around))
-        size.append(np.concatenate([around, np.full(inner, around.mean())]))
+        size.append(np.concatenate([around, np.full(inner, around.mean())]) if inner else around)
     group = np.repeat(np.arange(len(pieces)), np.diff(starts))
     faces = np.concatenate([f + start for (_, f), start in zip(pieces, starts, strict=False)])
     points = np.concatenate([p for p, _ in pieces])
     return Quilt(points, faces, np.concatenate(rim), group, np.concatenate(size)), starts[:-1]
 
 
-def _cut_out(quilt: Quilt, group: int) -> Piece:
-    """One patch of the quilt with its own numbering; its rim comes first, as it stood first in the quilt."""
-    own = np.flatnonzero(quilt.group == group)
-    rename = np.full(len(quilt.points), -1, np.int64)
-    rename[own] = np.arange(len(own))
-    return quilt.points[own], rename[quilt.faces[quilt.group[quilt.faces[:, 0]] == group]]
+def _cut_out(quilt: Quilt, count: int) -> list[Piece]:
+    """The patches of the quilt, each with its own numbering; its rim comes first, as it stood first in the quilt."""
+    order, first = _by_group(quilt.group, count)
+    rename = np.empty(len(order), np.int64)
+    rename[order] = np.arange(len(order)) - first[quilt.group[order]]
+    by_group, first_face = _by_group(quilt.group[quilt.faces[:, 0]], count)
+    points = np.split(quilt.points[order], first[1:])
+    return list(zip(points, np.split(rename[quilt.faces[by_group]], first_face[1:]), strict=True))
+
+
+def _by_group(group: Ints, count: int) -> tuple[Ints, Ints]:
+    """An order that keeps together what is in one group, and where in it each of ``count`` groups begins."""
+    size = np.bincount(group, minlength=count)
+    return np.argsort(group, kind="stable"), np.cumsum(size) - size
 
 
 def _fan(points: Floats) -> tuple[Floats, Ints]:
@@ -150,16 +158,3 @@ def _fan(points: Floats) -> tuple[Floats, Ints]:
     weights = weights + np.roll(weights, 1)
     weights = weights / weights.sum() if weights.sum() > 0 else np.full(count, 1 / count)
     return np.concatenate([points, (weights @ points)[None]]), faces
-
-
-def _with_blend(points: Floats, faces: Ints, rim: int) -> Patch:
-    """The patch, its inner points blended from the nearest rim vertices (inverse squared distance)."""
-    from scipy.spatial import cKDTree
-
-    inner = points[rim:]
-    if len(inner) == 0:
-        return Patch(inner, faces, np.zeros((0, 1), np.int64), np.zeros((0, 1)))
-    count = min(_BLEND, rim)
-    distance, near = cKDTree(points[:rim]).query(inner, k=count)
-    weight = 1.0 / np.maximum(distance.reshape(-1, count), 1e-12) ** 2
-    return Patch(inner, faces, near.reshape(-1, count), weight / weight.sum(axis=1, keepdims=True))
