@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import trimesh
@@ -14,7 +12,6 @@ from mesh_shapes import (
     edge_counts,
     is_closed_manifold,
     joined,
-    moebius,
     shuffled,
     soup,
     sphere,
@@ -29,10 +26,6 @@ from maquette.errors import BadInputError, BadMeshError, Cancelled
 from maquette.mesh import certify, clean
 from maquette.native import extension
 from maquette.progress import Progress
-
-
-def middles(mesh: Mesh) -> Any:
-    return mesh.vertices[mesh.faces].mean(axis=1)
 
 
 def test_a_sound_mesh_comes_back_as_it_is() -> None:
@@ -93,50 +86,6 @@ def test_a_fin_on_a_closed_surface_goes() -> None:
     fin = Mesh(np.concatenate([mesh.vertices, [[2, 2, 2]]]), [*mesh.faces.tolist(), [a, b, tip], [b, a, tip]])
     made = clean(fin).mesh
     assert len(made.faces) == 12 and volume(made) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_holes_are_closed(seed: int) -> None:
-    """A sphere riddled with holes ends closed, in one part, with a volume close to the whole."""
-    mesh = sphere(4)
-    holes = without_faces(mesh, np.random.default_rng(seed).random(len(mesh.faces)) < 0.05)
-    result = clean(holes)
-    report = certify(result.mesh)
-    assert report.certified and is_closed_manifold(result.mesh)
-    assert report.volume == pytest.approx(volume(mesh), rel=0.01)
-    assert result.figures["holes"] > 20 and result.figures["distance_mean"] < 1e-3
-
-
-def test_a_larger_hole_follows_the_curvature() -> None:
-    """A patch over a missing piece of a sphere or torus lies on the sphere or torus, not on the chord."""
-    mesh = sphere(5)
-    c = middles(mesh)
-    made = clean(without_faces(mesh, (np.abs(c[:, 0]) < 0.1) & (np.abs(c[:, 1]) < 0.2) & (c[:, 2] > 0))).mesh
-    radius = np.linalg.norm(made.vertices, axis=1)
-    assert radius.min() > 0.497 and radius.max() < 0.503  # the chord would lie at 0.46
-    ring = torus(columns=100, rows=50)
-    c = middles(ring)
-    made = clean(without_faces(ring, (c[:, 0] > 0.35) & (np.abs(c[:, 1]) < 0.08))).mesh
-    tube = np.hypot(np.hypot(made.vertices[:, 0], made.vertices[:, 1]) - 0.4, made.vertices[:, 2])
-    assert tube.min() > 0.11 and tube.max() < 0.128 and certify(made).genus == 1
-
-
-def test_a_wide_flat_cut_is_closed_flat() -> None:
-    """Half a sphere, cut through the middle, gets a floor, not a second dome."""
-    mesh = sphere(4)
-    made = clean(without_faces(mesh, middles(mesh)[:, 1] < 0)).mesh
-    assert made.vertices[:, 1].min() > -0.04
-    assert volume(made) == pytest.approx(volume(mesh) / 2, rel=0.05) and certify(made).certified
-
-
-def test_filled_patches_carry_colors_and_know_nothing() -> None:
-    """Colours of a patch come from its rim; its inner vertices have confidence 0, the others keep theirs."""
-    mesh = sphere(5)
-    colors = np.tile([0.2, 0.4, 0.6], (len(mesh.vertices), 1))
-    mesh = mesh.replace(vertex_colors=colors, confidence=np.ones(len(mesh.vertices)))
-    made = clean(without_faces(mesh, middles(mesh)[:, 1] > 0.4)).mesh
-    assert made.vertex_colors is not None and np.allclose(made.vertex_colors, [0.2, 0.4, 0.6], atol=1e-6)
-    assert made.confidence is not None and set(np.unique(made.confidence)) == {0.0, 1.0}
 
 
 def textured(mesh: Mesh) -> Mesh:
@@ -210,37 +159,6 @@ def test_inner_walls_are_the_same_compiled_or_not(monkeypatch: pytest.MonkeyPatc
     second = clean(mesh, remove_inner=True)
     assert first.figures["inner_faces"] == second.figures["inner_faces"] == len(sphere(3).faces)
     assert np.array_equal(first.mesh.faces, second.mesh.faces)
-
-
-SHEETS = {
-    "quad": Mesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]]),
-    "triangle": Mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]),
-    "moebius": moebius(),
-}
-
-
-@pytest.mark.parametrize("name", SHEETS)
-def test_solid_makes_a_solid_of_anything_with_area(name: str) -> None:
-    """Sheets get a thickness; fix leaves them open and says so."""
-    left = clean(SHEETS[name])
-    assert left.figures["open_sheets"] == 1 and any("repair=solid" in note for note in left.notes)
-    result = clean(SHEETS[name], repair="solid", resolution=40)
-    report = certify(result.mesh)
-    assert report.certified, report.reasons
-    assert result.figures["distance_max"] < 3 * result.figures["solid_cell"]
-    assert report.genus == (1 if name == "moebius" else 0)
-
-
-def test_solid_of_a_double_wall_is_one_shell() -> None:
-    """A hollow ball becomes a full one without being extracted anew."""
-    made = clean(joined(sphere(4), sphere(4, 0.45)), repair="solid").mesh
-    assert certify(made).certified and volume(made) == pytest.approx(volume(sphere(4)), rel=1e-6)
-
-
-def test_solid_keeps_sound_bodies_that_stand_apart() -> None:
-    """Extraction would only lose detail."""
-    mesh = joined(box(), box(at=(3.0, 0.0, 0.0)))
-    assert np.array_equal(clean(mesh, repair="solid").mesh.vertices, mesh.vertices)
 
 
 def test_bad_faces_are_dropped_and_counted() -> None:
@@ -373,14 +291,6 @@ def test_cutting_inner_walls_out_of_rubble_leaves_a_manifold(seed: int) -> None:
     vertices, faces, _, _ = marching_cubes(np.pad(noise, 1, constant_values=-3.0), 0.0)
     report = certify(clean(Mesh(vertices, faces), remove_inner=True).mesh)
     assert report.manifold and report.watertight and report.degenerate_faces == 0
-
-
-def test_solid_of_a_random_soup_is_manifold() -> None:
-    """The last resort on rubble: closed and manifold."""
-    rng = np.random.default_rng(5)
-    made = clean(Mesh(rng.random((30, 3)), rng.integers(0, 30, (60, 3))), repair="solid", resolution=32).mesh
-    report = certify(made)
-    assert report.watertight and report.manifold and report.volume > 0
 
 
 @pytest.mark.parametrize("repair", ["fix", "solid"])

@@ -25,11 +25,9 @@ from mesh_shapes import (
 )
 
 from maquette.data import Mesh
-from maquette.errors import BadInputError, Cancelled, GateError
+from maquette.errors import BadInputError, GateError
 from maquette.gate import CLEAN_FIELDS, REPORT_FIELDS
-from maquette.mesh import certify, clean, finish, simplify
-from maquette.mesh.loops import triangulated
-from maquette.progress import Progress
+from maquette.mesh import certify, finish, simplify
 
 Damage = Callable[[Mesh, np.random.Generator], Mesh]
 
@@ -178,104 +176,6 @@ def test_keep_moves_nothing() -> None:
     done = finish(mesh, repair="keep")
     assert done.mesh is mesh and done.figures["distance_max"] == 0 and not done.report.certified
     assert done.report.reasons[0] in str(done.refusal("certified")), "the gate says why"
-
-
-def brute_force(points: np.ndarray, taken: set[tuple[int, int]]) -> float:
-    """The least area over all triangulations of a loop, by trying every one."""
-
-    def area(a: int, b: int, c: int) -> float:
-        return float(np.linalg.norm(np.cross(points[b] - points[a], points[c] - points[a])))
-
-    def best(i: int, k: int) -> float:
-        if k - i < 2:
-            return 0.0
-        if (i, k) in taken and (i, k) != (0, len(points) - 1):
-            return np.inf
-        return min(best(i, m) + best(m, k) + area(i, m, k) for m in range(i + 1, k))
-
-    return best(0, len(points) - 1)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6))
-def test_loops_of_many_lengths_get_the_least_area_each(seed: int) -> None:
-    """All loops at once, against every triangulation of each; barred edges are not used."""
-    rng = np.random.default_rng(seed)
-    loops = []
-    for size in rng.integers(3, 8, 5).tolist():
-        taken = np.sort(rng.integers(0, size, (int(rng.integers(0, 3)), 2)), axis=1)
-        taken = taken[taken[:, 1] - taken[:, 0] > 1].reshape(-1, 2)
-        loops.append((rng.normal(size=(size, 3)), taken))
-    for (points, taken), found in zip(loops, triangulated(loops), strict=True):
-        barred = {(i, j) for i, j in taken.tolist()}
-        least = brute_force(points, barred)
-        if found is None:
-            assert not np.isfinite(least)
-            continue
-        assert len(found) == len(points) - 2
-        made = sum(float(np.linalg.norm(np.cross(points[b] - points[a], points[c] - points[a]))) for a, b, c in found)
-        assert made == pytest.approx(least, rel=1e-9)
-
-
-def test_cancel_ends_the_filling_of_holes_between_batches() -> None:
-    """Rims of several lengths: after the first batch Cancel is heard, and no batch more is begun."""
-    rng = np.random.default_rng(0)
-    loops = [(rng.normal(size=(size, 3)), np.zeros((0, 2), np.int64)) for size in (5, 9, 20, 40)]
-    begun: list[float] = []
-
-    def check() -> None:
-        if len(begun) == 2:
-            raise Cancelled("stop")
-
-    with pytest.raises(Cancelled):
-        triangulated(loops, Progress(lambda share, _label: begun.append(share), check))
-    assert begun == [0.0, 0.25]
-
-
-class Alarm:
-    """Counts how often Cancel is asked for, and answers the ``after``th time."""
-
-    def __init__(self, after: float = np.inf) -> None:
-        self.asked, self.after = 0, after
-
-    def __call__(self) -> None:
-        self.asked += 1
-        if self.asked >= self.after:
-            raise Cancelled("stop")
-
-
-def test_cancel_ends_the_triangulation_of_a_single_long_loop() -> None:
-    """One batch of one loop: Cancel is heard while its ears are cut and while the rest is weighed."""
-    turn = np.linspace(0, 2 * np.pi, 3000, endpoint=False)
-    loop = [(np.stack([np.cos(turn), np.sin(turn), 0.1 * np.sin(9 * turn)], axis=1), np.zeros((0, 2), np.int64))]
-    steps: list[float] = []
-    whole = Alarm()
-    triangulated(loop, Progress(lambda share, _label: steps.append(share), whole))
-    assert len(steps) == 1 and whole.asked > 100
-    for after in (3, whole.asked - 20):  # of the ears, and of the rest
-        alarm = Alarm(after)
-        with pytest.raises(Cancelled):
-            triangulated(loop, Progress(check=alarm))
-        assert alarm.asked == after
-
-
-def test_cancel_ends_the_bending_of_a_single_patch() -> None:
-    """One large hole: Cancel is heard many times between one step of the progress and the next."""
-    holed = without_faces(sphere(5), sphere(5).vertices[sphere(5).faces].mean(axis=1)[:, 2] > 0.3)
-    asked: dict[str, int] = {}
-    label = ["start"]
-
-    def say(_share: float, step: str) -> None:
-        label[0] = f"{step} {len(asked)}"
-
-    def check() -> None:
-        asked[label[0]] = asked.get(label[0], 0) + 1
-
-    clean(holed, distance=False, progress=Progress(say, check))
-    assert max(count for step, count in asked.items() if step.startswith("patches")) > 5
-    alarm = Alarm(sum(asked.values()) - 12)
-    with pytest.raises(Cancelled):
-        clean(holed, distance=False, progress=Progress(check=alarm))
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mesh_shapes import is_closed_manifold, without_faces
+from mesh_shapes import box, is_closed_manifold, joined, moebius, sphere, volume, without_faces
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
@@ -86,3 +86,42 @@ def test_pieces_wound_at_random_still_give_a_solid() -> None:
     report = certify(result.mesh)
     assert report.watertight and report.manifold and report.outward, report.reasons
     assert result.figures["solid"] and not any("pieces" in note for note in result.notes)
+
+
+SHEETS = {
+    "quad": Mesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]]),
+    "triangle": Mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]),
+    "moebius": moebius(),
+}
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_solid_makes_a_solid_of_anything_with_area(name: str) -> None:
+    """Sheets get a thickness; fix leaves them open and says so."""
+    left = clean(SHEETS[name])
+    assert left.figures["open_sheets"] == 1 and any("repair=solid" in note for note in left.notes)
+    result = clean(SHEETS[name], repair="solid", resolution=40)
+    report = certify(result.mesh)
+    assert report.certified, report.reasons
+    assert result.figures["distance_max"] < 3 * result.figures["solid_cell"]
+    assert report.genus == (1 if name == "moebius" else 0)
+
+
+def test_solid_of_a_double_wall_is_one_shell() -> None:
+    """A hollow ball becomes a full one without being extracted anew."""
+    made = clean(joined(sphere(4), sphere(4, 0.45)), repair="solid").mesh
+    assert certify(made).certified and volume(made) == pytest.approx(volume(sphere(4)), rel=1e-6)
+
+
+def test_solid_keeps_sound_bodies_that_stand_apart() -> None:
+    """Extraction would only lose detail."""
+    mesh = joined(box(), box(at=(3.0, 0.0, 0.0)))
+    assert np.array_equal(clean(mesh, repair="solid").mesh.vertices, mesh.vertices)
+
+
+def test_solid_of_a_random_soup_is_manifold() -> None:
+    """The last resort on rubble: closed and manifold."""
+    rng = np.random.default_rng(5)
+    made = clean(Mesh(rng.random((30, 3)), rng.integers(0, 30, (60, 3))), repair="solid", resolution=32).mesh
+    report = certify(made)
+    assert report.watertight and report.manifold and report.volume > 0
