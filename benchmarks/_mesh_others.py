@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 
 Arrays = dict[str, Any]
+_REPEATS = 3
+_QUICK = 10.0
+"""Seconds."""
 
 
 def meshlab(v: Any, f: Any) -> Arrays:
@@ -81,7 +84,7 @@ def core_pec(v: Any, f: Any) -> Arrays:
 
 
 def main() -> None:
-    """Run the jobs; the first import is not timed."""
+    """Run the jobs; the first import is not timed, and what is quick is run again and its best time kept."""
     given, out, *jobs = sys.argv[1:]
     sys.argv = [sys.argv[0], "--cpu"]
     data = np.load(given)
@@ -93,9 +96,14 @@ def main() -> None:
             comfy.options.enable_args_parsing()
             import comfy_extras.nodes_mesh_postprocess  # noqa: F401
         for job in jobs:
-            began = time.perf_counter()
-            made = globals()[job](data["vertices"], data["faces"])
-            seconds[job] = time.perf_counter() - began
+            v, f, best = data["vertices"], data["faces"], float("inf")
+            for _ in range(_REPEATS):
+                began = time.perf_counter()
+                made = globals()[job](v, f)
+                best = min(best, time.perf_counter() - began)
+                if best > _QUICK:
+                    break
+            seconds[job] = best
     np.savez(out, **made)
     print(json.dumps(seconds))
 

@@ -109,9 +109,36 @@ def double_wall(faces: int) -> tuple[Any, Any]:
     """Points and faces of a bumpy object inside a slightly larger copy of itself."""
     from maquette.mesh import clean
 
-    outer = clean(reconstruction(int(0.71 * faces))).mesh  # noise and the ring cost some of what is asked for
+    outer = clean(reconstruction(faces // 2)).mesh
     points = np.concatenate([outer.vertices, outer.vertices * np.float32(0.94)]).astype(np.float64)
     return points, np.concatenate([outer.faces, outer.faces[:, ::-1] + len(outer.vertices)]).astype(np.int64)
+
+
+def topology(points: Any, faces: Any) -> dict[str, Callable[[], Runs]]:
+    """The rows of the family: what the mesh stage asks of it, on one mesh."""
+    family = extension("topology")
+    ends, count, _, _, order, start = family.edges(faces)
+    first = start[:-1][count == 2]
+    links = np.stack([order[first], order[first + 1]], axis=1)
+    parts, labels = family.groups(links // 3, len(faces))
+    flat_below = 1e-6 * float(np.ptp(points, axis=0).max())
+    pieces: dict[str, Callable[[], Any]] = {
+        "edges": lambda: family.edges(faces),
+        "parts and fans": lambda: (family.groups(links // 3, len(faces)), family.fans(faces, links)),
+        "volumes and flat faces": lambda: (
+            family.measures(points, faces, labels, parts),
+            family.flat(points, faces, flat_below),
+        ),
+        "equal points": lambda: family.equal(points.astype(np.float32)),
+    }
+    rows = {name: lambda call=call: with_twin("topology", call) for name, call in pieces.items()}
+    if importlib.util.find_spec("trimesh"):
+        from trimesh import grouping
+        from trimesh.geometry import faces_to_edges
+
+        apart = lambda: grouping.unique_rows(np.sort(faces_to_edges(faces), axis=1))  # noqa: E731
+        rows["edges"] = lambda: with_twin("topology", pieces["edges"]) | {"trimesh": apart}
+    return {f"{name} of {len(faces)} faces, {len(ends)} edges": runs for name, runs in rows.items()}
 
 
 class Embree:
@@ -190,7 +217,7 @@ def main() -> None:
         f"tree + 200k rays, {len(faces)} faces": lambda: rays(points, faces, 200_000),
         f"inner walls of {len(faces)} faces": lambda: walls(points, faces),
         "ambient occlusion 1024^2, 50k faces": lambda: occlusion(1024, 50_000),
-    }
+    } | topology(points, faces)
     found = {}
     for name, prepare in works.items():
         if not any(part.strip() in name for part in options.only.split(",")):
