@@ -8,14 +8,17 @@ import numpy as np
 
 from .bvh import nearest_distances
 from .surface import Surface
-from .topology import Bools, Floats, Ints, double_areas, longest_sides
+from .topology import Bools, Floats, Ints, double_areas, longest_sides, touching
 
 SAMPLES = 4000
 
 
-def surface_samples(points: Floats, faces: Ints, count: int) -> tuple[Floats, Ints]:
-    """``count`` points spread evenly over the area, and the face of each. Deterministic (R2 sequence, Roberts 2018)."""
-    edge = np.cumsum(double_areas(points, faces))
+def surface_samples(points: Floats, faces: Ints, count: int, areas: Floats | None = None) -> tuple[Floats, Ints]:
+    """``count`` points spread evenly over the area, and the face of each. Deterministic (R2 sequence, Roberts 2018).
+
+    areas: [F] of the faces, where they are known.
+    """
+    edge = np.cumsum(double_areas(points, faces) / 2 if areas is None else areas)
     if len(faces) == 0 or edge[-1] <= 0:
         return np.zeros((0, 3)), np.zeros(0, np.int64)
     face = np.searchsorted(edge, (np.arange(count) + 0.5) / count * edge[-1]).clip(0, len(faces) - 1)
@@ -31,7 +34,8 @@ def distances(before: Surface, after: Surface, samples: int = SAMPLES) -> dict[s
 
     Faces that both have in common are at distance 0 without being measured.
     """
-    points, face = surface_samples(after.points, after.faces, samples)
+    areas = after.measures.face_area if "measures" in after.__dict__ else None
+    points, face = surface_samples(after.points, after.faces, samples, areas)
     if len(points) == 0:
         return {"distance_mean": 0.0, "distance_p99": 0.0, "distance_max": 0.0}
     far = np.zeros(len(points))
@@ -52,28 +56,42 @@ def _near(surface: Surface, places: Floats) -> Ints:
 
     # No place is farther from the surface than from some of its points.
     bound = cKDTree(surface.points.take(surface.faces[::_THIN, 0], axis=0)).query(places)[0].max()
-    longest = longest_sides(surface.points, surface.faces)
+    columns = np.asfortranarray(surface.faces)  # numpy is slow along short rows
     # What is farther than that is not worth a search: the tree says infinity.
-    reach = (bound + longest.max()) * (1 + 1e-9)
+    reach = (bound + _longest(surface.points, columns)) * (1 + 1e-9)
+    there = _around(surface.points, places, reach)
+    some = np.flatnonzero(there)
     far = np.full(len(surface.points), np.inf)
-    some = np.flatnonzero(_around(surface.points, places, reach))
     far[some] = cKDTree(places).query(surface.points[some], distance_upper_bound=reach)[0]
-    one, two, three = (far.take(surface.faces[:, k]) for k in range(3))
-    return surface.faces[np.minimum(np.minimum(one, two), three) <= bound + longest]
+    faces = surface.faces.take(np.flatnonzero(touching(columns, there)), axis=0)
+    near = far.take(faces).min(axis=1)
+    return faces[near <= bound + longest_sides(surface.points, faces)]
+
+
+def _longest(points: Floats, faces: Ints) -> float:
+    """The length of the longest side of any face, or a little more: in single precision."""
+    squares = [np.zeros(1, np.float32)] * 3
+    for column in np.ascontiguousarray(points.T, np.float32):
+        one, two, three = (column.take(index) for index in faces.T)
+        sides = (one - two, two - three, three - one)
+        squares = [total + side * side for total, side in zip(squares, sides, strict=True)]
+    rounding = 8 * float(np.finfo(np.float32).eps) * float(np.abs(points).max())
+    return float(max(total.max() for total in squares)) ** 0.5 * (1 + 1e-5) + rounding
 
 
 def _around(points: Floats, places: Floats, reach: float) -> Bools:
     """[P] points in a box beside that of some place: all within ``reach`` of one, and some more."""
-    low = np.minimum(points.min(axis=0), places.min(axis=0))
-    span = np.maximum(points.max(axis=0), places.max(axis=0)) - low
+    columns = np.ascontiguousarray(points.T)
+    low = np.minimum(columns.min(axis=1), places.min(axis=0))
+    span = np.maximum(columns.max(axis=1), places.max(axis=0)) - low
     size = max(reach * (1 + 1e-9), float(span.max()) / _BOXES)
-    shape = (span / size).astype(np.int64) + 3
-    marked = np.zeros(int(shape.prod()), bool)
+    shape = [int(count) + 3 for count in span / size]
+    marked = np.zeros(shape[0] * shape[1] * shape[2], bool)
     box = ((places - low) / size).astype(np.int64) + 1
     for step in np.ndindex(3, 3, 3):
         x, y, z = (box + step - 1).T
         marked[(x * shape[1] + y) * shape[2] + z] = True
-    x, y, z = (((points[:, k] - low[k]) / size).astype(np.int64) + 1 for k in range(3))
+    x, y, z = (((column - at) / size).astype(np.int32) + 1 for column, at in zip(columns, low, strict=True))
     return np.asarray(marked.take((x * shape[1] + y) * shape[2] + z))
 
 

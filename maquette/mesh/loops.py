@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided, sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from ..native import extension
 from ..progress import Progress, silent
@@ -22,8 +22,8 @@ _EARS = 1000
 """Cancel is heard after so many ears."""
 _TOGETHER = 1 << 19
 """Triangles that are weighed at once."""
-_LIKE = 2
-"""Loops of a batch differ by this many vertices, or by an eighth of them."""
+_LIKE = 4
+"""Loops of a batch differ by no more than this many vertices and a quarter of them."""
 
 Triangle = tuple[int, int, int]
 Loop = tuple[Floats, Ints]
@@ -63,7 +63,7 @@ def _batches(sizes: Ints) -> list[list[int]]:
     for k in np.argsort(sizes, kind="stable").tolist():
         size = int(sizes[k])
         first = int(sizes[out[-1][0]]) if out else 0
-        if out and size <= first + _LIKE + first // 8 and (len(out[-1]) + 1) * size * size <= _TOGETHER:
+        if out and size <= first + _LIKE + first // 4 and (len(out[-1]) + 1) * size * size <= _TOGETHER:
             out[-1].append(k)
         else:
             out.append([k])
@@ -86,18 +86,19 @@ def _least_area(points: Floats, barred: Bools, sizes: Ints, progress: Progress) 
     barred: [H, L, L]."""
     holes, count = points.shape[:2]
     columns = extension("topology").reference
-    x, y, z = (np.ascontiguousarray(points[:, :, k]) for k in range(3))
+    axes = np.ascontiguousarray(np.moveaxis(points, 2, 0))
     cost = np.full((holes, count, count), np.inf)
     best = np.zeros((holes, count, count), np.int64)
     cost[:, np.arange(count - 1), np.arange(1, count)] = 0.0
     barred[np.arange(holes), 0, sizes - 1] = False  # where the loop closes
     hole, row, column = cost.strides
+    window = (axes.strides[1], column, column)
     for gap in range(2, count):
         progress.check()
         low = np.arange(count - gap)
         high, shape = low + gap, (holes, count - gap, gap - 1)
-        ahead = tuple(sliding_window_view(a[:, 1:-1], gap - 1, axis=1) - a[:, :-gap, None] for a in (x, y, z))
-        across = tuple((a[:, gap:] - a[:, :-gap])[:, :, None] for a in (x, y, z))
+        ahead = tuple(as_strided(a[:, 1:], shape, window, writeable=False) - a[:, :-gap, None] for a in axes)
+        across = tuple((a[:, gap:] - a[:, :-gap])[:, :, None] for a in axes)
         normal = columns.cross(ahead, across)
         total = np.sqrt(columns.dot(normal, normal))
         # Of the stretches from low to each middle, and from each middle to high: along rows, and along columns.

@@ -25,16 +25,19 @@ def without_slivers(surface: Surface) -> tuple[Surface, int]:
     if not flat.any() or flat.all():
         return surface, 0
     near = _two_rings(surface, flat)
-    patch, moves = replace(surface, faces=surface.faces[near], rows=surface.rows[near]), 0
+    rest, patch, moves = surface.kept(~near), surface.kept(near), 0
+    outside = np.zeros(len(surface.points), bool)
+    outside[rest.faces] = True
     for _ in range(_ROUNDS):
         flat = flat_faces(patch.points, patch.faces, surface.scale)
         if not flat.any() or flat.all():
             break
-        patch, done = _round(patch, np.flatnonzero(flat), surface.faces[~near])
+        patch, done = _round(patch, np.flatnonzero(flat), outside)
         if done == 0:
             patch, done = _lifted(patch, flat)
         moves += done
-    return replace(surface.kept(~near).joined(patch.faces, patch.rows), points=patch.points), moves
+    whole = rest.joined(patch.faces, patch.rows)
+    return whole if patch.points is surface.points else replace(whole, points=patch.points), moves
 
 
 def _lifted(surface: Surface, flat: Bools) -> tuple[Surface, int]:
@@ -57,20 +60,20 @@ def _lifted(surface: Surface, flat: Bools) -> tuple[Surface, int]:
 
 def _two_rings(surface: Surface, flat: Bools) -> Bools:
     """[F] the faces around the flat ones that a move looks at."""
-    near = flat
+    near, faces = flat, np.asfortranarray(surface.faces)  # numpy is slow along short rows
     for _ in range(3):
         touched = np.zeros(len(surface.points), bool)
-        touched[surface.faces[near]] = True
-        near = touching(surface.faces, touched)
+        touched[surface.faces.compress(near, axis=0)] = True
+        near = touching(faces, touched)
     return near
 
 
-def _round(surface: Surface, flat: Ints, outside: Ints) -> tuple[Surface, int]:
-    """One move for each flat face whose neighbourhood no other move of this round, and no face ``outside``, touches."""
+def _round(surface: Surface, flat: Ints, outside: Bools) -> tuple[Surface, int]:
+    """One move for each flat face whose neighbourhood no other move of this round touches, and no vertex ``outside``
+    [V], that is at faces which ``surface`` has not."""
     around = _Around(surface.faces)
     faces, rows = surface.faces.copy(), surface.rows.copy()
-    locked = np.zeros(len(surface.points), bool)
-    locked[outside] = True
+    locked = outside.copy()
     dead = np.zeros(len(faces), bool)
     done = 0
     for face in flat.tolist():
