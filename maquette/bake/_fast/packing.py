@@ -1,7 +1,8 @@
 """Placing charts on a square: bottom-left fill of bitmaps, four turns each, a whole picture kept as one big integer.
 
-A picture of R rows is one Python integer, row after row ``stride`` bits apart, so "where does this shape fit" for all
-positions at once is a few shifts and ORs per row of the shape, done by the interpreter's own C code on 30 to 100 kB.
+A picture of R rows is one Python integer, row after row ``stride`` bits apart, so "where may this row of the shape lie"
+is one shift for all positions at once, done by the interpreter's own C code on 20 to 60 kB. A few rows, the longest
+first, leave few positions; the lowest of these is then tried with all rows, and nothing below it is looked at again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from ...progress import Progress
 Mask = npt.NDArray[np.bool_]
 
 _SINGLE, _CHUNK = 1500, 128
+_ROOM = 8
+"""A picture's rows are this part of the square wider than it, so that it can grow without being laid out anew."""
+_ROWS = 3
+"""Rows of a shape that are held against the picture before the lowest position left is tried."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,39 @@ class Placed:
 
 @dataclass(frozen=True)
 class _Shape:
-    """runs: (row, first column, length) of the filled cells; solid: the cells with ``gap`` cells around, as an integer
-    whose origin lies ``gap`` cells up and left."""
+    """runs: (row, first column, length) of the filled cells, those that rule out most positions first; rows: the cells
+    of each row, as integers."""
 
     height: int
     width: int
     runs: tuple[tuple[int, int, int], ...]
-    solid: int
+    rows: tuple[int, ...]
+
+    @staticmethod
+    def of(mask: Mask) -> _Shape:
+        height, width = mask.shape
+        edges = np.zeros((height, width + 2), np.int8)
+        edges[:, 1:-1] = mask
+        edges = edges[:, 1:] - edges[:, :-1]
+        row, first = np.nonzero(edges == 1)
+        length = np.nonzero(edges == -1)[1] - first
+        rows = [0] * height
+        runs = list(zip(row.tolist(), first.tolist(), length.tolist(), strict=True))
+        for at, column, run in runs:
+            rows[at] |= ((1 << run) - 1) << column
+        return _Shape(height, width, tuple(_telling(runs)), tuple(rows))
+
+
+def _telling(runs: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """The longest of ``runs`` first, then others far apart from each other: neighbours rule out the same positions."""
+    if not runs:
+        return []
+    step = 1 << max(len(runs) - 1, 1).bit_length()
+    order = [max(range(len(runs)), key=lambda k: runs[k][2]), 0]
+    while step > 1:
+        order.extend(range(step // 2, len(runs), step))
+        step //= 2
+    return [runs[k] for k in order]
 
 
 def pack(masks: list[Mask], gap: int, progress: Progress, fill: float = 1.0) -> tuple[list[Placed], int]:
@@ -104,49 +135,45 @@ def _fill(masks: list[Mask], gap: int, progress: Progress, fill: float) -> tuple
     """Bottom-left fill in the order given."""
     cells = sum(int(mask.sum()) + gap * sum(mask.shape) for mask in masks)
     side = max(int((cells / fill) ** 0.5), max(max(mask.shape) for mask in masks))
-    stride = 2 * side + 64  # room to grow without moving what lies there
     placed = []
-    picture = _Picture(stride, gap)
+    picture = _Picture(side, gap)
     for count, mask in enumerate(masks):
         if count % 8 == 0:
             progress.update(count, len(masks), "packing charts")
-        shapes = [picture.shape(np.rot90(mask, turns)) for turns in range(4)]
-        while (found := picture.best(shapes, side)) is None:
-            side += max(1, side // 100)
-            if side + gap >= stride:
-                raise AssertionError("the square outgrew its picture, although an empty band fits every chart")
+        shapes = [_Shape.of(np.rot90(mask, turns)) for turns in range(4)]
+        while (found := picture.best(shapes)) is None:
+            picture.grow(max(1, picture.side // 100))
         turns, left, top = found
         picture.add(shapes[turns], left, top)
         placed.append(Placed(left, top, turns))
-    return placed, side
+    return placed, picture.side
 
 
 class _Picture:
-    """The cells taken so far."""
+    """The cells taken so far, each with ``gap`` cells around it, of a square of ``side`` cells and a rim of ``gap``.
 
-    def __init__(self, stride: int, gap: int) -> None:
-        self.stride, self.gap, self.taken = stride, gap, 0
+    rows: one integer a row; taken: all of them, ``stride`` bits apart.
+    """
+
+    def __init__(self, side: int, gap: int) -> None:
+        self.side, self.gap, self.stride = side, gap, side + gap + side // _ROOM
+        self.rows, self.taken = [0] * (side + gap), 0
         self._wide: dict[int, int] = {}
 
-    def shape(self, mask: Mask) -> _Shape:
-        """``mask`` made ready for this picture."""
-        edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-        rows, first = np.nonzero(edges == 1)
-        length = np.nonzero(edges == -1)[1] - first
-        runs = tuple(zip(rows.tolist(), first.tolist(), length.tolist(), strict=True))
-        solid = 0
-        for row, column, run in runs:
-            solid |= ((1 << (run + 2 * self.gap)) - 1) << (row * self.stride + column)
-        around = 0
-        for step in range(2 * self.gap + 1):
-            around |= solid << (step * self.stride)
-        return _Shape(mask.shape[0], mask.shape[1], runs, around)
+    def grow(self, more: int) -> None:
+        """``more`` cells to either side; what lies there stays."""
+        self.side += more
+        self.rows += [0] * more
+        if self.side + self.gap > self.stride:
+            self.stride = self.side + self.gap + self.side // _ROOM
+            self.taken = _joined(self.rows, self.stride)
+            self._wide.clear()
 
-    def best(self, shapes: list[_Shape], side: int) -> tuple[int, int, int] | None:
-        """(turns, left, top) of the lowest place over all turns, None where none fits into ``side`` x ``side``."""
+    def best(self, shapes: list[_Shape]) -> tuple[int, int, int] | None:
+        """(turns, left, top) of the lowest place over all turns, None where none fits."""
         found: tuple[int, int, int, int] | None = None
         for turns, shape in enumerate(shapes):
-            rows, columns = side - shape.height + 1, side - shape.width + 1
+            rows, columns = self.side - shape.height + 1, self.side - shape.width + 1
             if rows <= 0 or columns <= 0:
                 continue
             if found is not None:
@@ -160,21 +187,41 @@ class _Picture:
 
     def add(self, shape: _Shape, left: int, top: int) -> None:
         """Take the cells of ``shape`` and the gap around them."""
-        shift = (top - self.gap) * self.stride + left - self.gap
-        self.taken |= shape.solid << shift if shift >= 0 else shape.solid >> -shift
+        wide = []
+        for row in shape.rows:
+            row <<= left
+            for _ in range(self.gap):
+                row |= row << 1 | row >> 1
+            wide.append(row)
+        first = max(top - self.gap, 0)
+        for index in range(first, top + shape.height + self.gap):
+            near = index - top
+            for row in wide[max(near - self.gap, 0) : near + self.gap + 1]:
+                self.rows[index] |= row
+        self.taken |= _joined(self.rows[first : top + shape.height + self.gap], self.stride) << (first * self.stride)
         self._wide.clear()
 
     def _first_free(self, shape: _Shape, rows: int, columns: int) -> tuple[int, int] | None:
         """(top, left) of the first position, row by row, at which no cell of ``shape`` is taken."""
-        window = ((1 << columns) - 1) * _every(rows, self.stride)
-        blocked = 0
-        for row, first, length in shape.runs:
-            blocked |= self._within(length) >> (row * self.stride + first)
-        free = window & ~blocked
-        if free == 0:
-            return None
-        lowest = (free & -free).bit_length() - 1
-        return divmod(lowest, self.stride)
+        if not shape.runs:
+            return 0, 0
+        free = ((1 << columns) - 1) * _every(rows, self.stride)
+        skipped = 0
+        for start in range(0, len(shape.runs), _ROWS):
+            for row, first, length in shape.runs[start : start + _ROWS]:
+                free ^= free & (self._within(length) >> (row * self.stride + first + skipped))
+            if free == 0:
+                return None
+            lowest = (free & -free).bit_length() - 1
+            top, left = divmod(skipped + lowest, self.stride)
+            if self._is_free(shape, top, left):
+                return top, left
+            free >>= lowest + 1
+            skipped += lowest + 1
+        return None
+
+    def _is_free(self, shape: _Shape, top: int, left: int) -> bool:
+        return not any(taken & (row << left) for taken, row in zip(self.rows[top:], shape.rows, strict=False))
 
     def _within(self, length: int) -> int:
         """Bit p set where any of the ``length`` cells from p on is taken."""
@@ -187,6 +234,16 @@ class _Picture:
                 known = self._within(half)
                 self._wide[length] = known | (known >> (length - half))
         return self._wide[length]
+
+
+def _joined(rows: list[int], stride: int) -> int:
+    """One integer of all ``rows``, ``stride`` bits apart."""
+    while len(rows) > 1:
+        if len(rows) % 2:
+            rows = [*rows, 0]
+        rows = [low | high << stride for low, high in zip(rows[::2], rows[1::2], strict=True)]
+        stride *= 2
+    return rows[0] if rows else 0
 
 
 def _every(rows: int, stride: int) -> int:
