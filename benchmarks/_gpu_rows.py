@@ -365,14 +365,17 @@ def _nano_stages(network: Any, view: Any, resolution: int, device: str) -> None:
 
     crop, cell, level = crop_of(view.mask), 1.7 / resolution, stages.THRESHOLD
     given = network_input(view, view.mask, crop, network.shape.size, device)
-    raw, subject = stages.run(network, given, device, False), stages.subject_of(given)
+    cover = stages.cover_of(given)
+    raw, subject = stages.run(network, given, device, False), stages.subject_of(cover)
     outline = stages.outline_of(cut(view.mask, crop), cell, device)
-    made = stages.prediction(raw, given, subject, outline, crop, cell, level)
+    material = stages.material_of(network, raw, subject, cell, level)
+    made = stages.prediction(raw, given, subject, material, outline, crop, cell)
     works: dict[str, Callable[[], Any]] = {
         "prepare": lambda: network_input(view, view.mask, crop_of(view.mask), network.shape.size, device),
-        "subject": lambda: stages.subject_of(given),
+        "subject": lambda: stages.subject_of(stages.cover_of(given)),
         "outline": lambda: stages.outline_of(cut(view.mask, crop), cell, device),
-        "columns to field": lambda: stages.prediction(raw, given, subject, outline, crop, cell, level),
+        "columns to material": lambda: stages.material_of(network, raw, subject, cell, level),
+        "material to field": lambda: stages.prediction(raw, given, subject, material, outline, crop, cell),
         "struts and surface": lambda: surface(made.solid, cell, silent()),
     }
     for name, work in works.items():

@@ -1,4 +1,5 @@
-"""``inflate.outline_distance`` on a device: the outline's segments of all cells at once, the nearest by jump flooding.
+"""``inflate.outline_distance`` on a device: the outline's segments of all cells at once, the nearest of them by trying
+all, or in a large picture by jump flooding.
 
 Jump flooding (Rong and Tan 2006) hands the nearest segment on from pixel to pixel over halving distances; two more
 rounds over one pixel make the surroundings of the outline exact. Twice as much work as the search tree of the host, but
@@ -16,6 +17,8 @@ from torch.nn import functional
 from .inflate import BINARY, SIGMA, thin_axis
 from .signed_distance import LEVEL
 
+ALL, AT_ONCE = 1 << 26, 1 << 23
+"""Up to so many pairs of a pixel and a segment all are tried, so many at a time (32 MB a number)."""
 FAR = 1e6
 """Pixels; where the segment that stands for none lies."""
 
@@ -26,7 +29,7 @@ def outline_distance_on_device(mask: Tensor, least: float) -> Tensor:
     Beyond four pixels from the outline the host measures to the middles of segments, and outside to whole pixels; here
     it is to the segments everywhere. So there the two differ, by up to some .2 pixels inside and one outside.
     """
-    distance = flooded_distance(_anti_aliased(mask))
+    distance = contour_distance(_anti_aliased(mask))
     inside = mask >= LEVEL
     if not bool((inside & ~_grown(distance >= least, least)).any()):
         return distance  # nothing is thin
@@ -39,12 +42,38 @@ def outline_distance_on_device(mask: Tensor, least: float) -> Tensor:
     return torch.maximum(distance, least - gap)
 
 
-def flooded_distance(mask: Tensor) -> Tensor:
-    """[H, W] distance in pixels to the 0.5 contour of ``mask`` [H, W], positive inside."""
-    height, width = mask.shape
+def contour_distance(mask: Tensor, most: int = ALL) -> Tensor:
+    """[H, W] distance in pixels to the 0.5 contour of ``mask`` [H, W], positive inside.
+
+    most: pairs of a pixel and a segment beyond which the nearest segment is found by flooding.
+    """
     table, named = _segments(mask)
     if len(table) == 1:
-        return torch.full_like(mask, -math.hypot(height, width))
+        return torch.full_like(mask, -math.hypot(*mask.shape))
+    gap = (_tried(mask, table[:-1]) if mask.numel() * (len(table) - 1) <= most else _flooded(mask, table, named)).sqrt()
+    return torch.where(mask >= LEVEL, gap, -gap)
+
+
+def _tried(mask: Tensor, table: Tensor) -> Tensor:
+    """[H, W] squared distance to the nearest of all segments ``table`` [M, 4]."""
+    height, width = mask.shape
+    y0, x0, dy, dx = table.T
+    inverse = 1 / (dy * dy + dx * dx).clamp(min=1e-12)
+    row, column = (torch.arange(n, device=mask.device, dtype=mask.dtype)[:, None] for n in (height, width))
+    right = column - x0  # [W, M]
+    across = right * (dx * inverse)
+    found = []
+    for down in (row - y0).split(max(AT_ONCE // (width * len(table)), 1)):  # [some, M]
+        share = ((down * (dy * inverse))[:, None] + across).clamp_(0, 1)
+        gap = torch.addcmul(down[:, None], share, dy, value=-1).square_()
+        share = torch.addcmul(right, share, dx, value=-1)
+        found.append(gap.addcmul_(share, share).amin(-1))
+    return torch.cat(found)
+
+
+def _flooded(mask: Tensor, table: Tensor, named: Tensor) -> Tensor:
+    """[H, W] squared distance to the nearest segment that flooding finds."""
+    height, width = mask.shape
     row, column = (torch.arange(n, device=mask.device, dtype=mask.dtype) for n in (height, width))
     at = torch.stack(torch.meshgrid(row, column, indexing="ij"), -1)
     corners = [named[:, y : y + height, x : x + width] for y in (0, 1) for x in (0, 1)]
@@ -55,7 +84,7 @@ def flooded_distance(mask: Tensor) -> Tensor:
         step //= 2
     for _ in range(2):
         best, gap = _nearest(_around(best, 1, len(table) - 1), at, table)
-    return torch.where(mask >= LEVEL, gap.sqrt(), -gap.sqrt())
+    return gap
 
 
 def _around(best: Tensor, step: int, none: int) -> Tensor:

@@ -26,9 +26,10 @@ class Crop:
 
 def crop_of(mask: FloatArray) -> Crop:
     """The square around the subject of ``mask`` [H, W] in which its longer side takes ``FILL``."""
-    rows, columns = np.nonzero(mask >= LEVEL)
-    low = np.array([columns.min(), rows.min()])
-    high = np.array([columns.max(), rows.max()]) + 1
+    inside = mask >= LEVEL
+    ends = [np.flatnonzero(inside.any(axis=axis))[[0, -1]] for axis in (0, 1)]
+    low, high = (np.array([x, y]) for x, y in zip(*ends, strict=True))
+    high += 1
     side = max(round(float((high - low).max()) / FILL), 8)
     left, top = np.round((low + high) / 2 - side / 2)
     return Crop(int(left), int(top), side)

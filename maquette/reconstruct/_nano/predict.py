@@ -12,7 +12,8 @@ from ...data import FloatArray, View
 from ...geometry.inflate import outline_distance
 from .network import bin_edges, columns
 from .picture import Crop, crop_of, cut, network_input
-from .solid import INTERVALS, LEAST, Frustum, frustum, intervals, nearest_column
+from .solid import INTERVALS, LEAST, Frustum, frustum, nearest_column
+from .tidy import brought_together
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,12 +87,17 @@ class Subject:
     region: npt.NDArray[np.integer]
 
 
-def subject_of(picture: Tensor) -> Subject:
-    """The subject of the network's input [1, 4, 2 S, 2 S]."""
+def cover_of(picture: Tensor) -> FloatArray:
+    """[S, S] share of each pixel of the network's output that the mask of its input [1, 4, 2 S, 2 S] covers."""
     import torch
+
+    return np.asarray(torch.nn.functional.avg_pool2d(picture[:, 3], 2)[0].cpu().numpy(), np.float32)
+
+
+def subject_of(cover: FloatArray) -> Subject:
+    """The subject that covers this share [S, S] of the pixels."""
     from scipy.ndimage import label
 
-    cover = torch.nn.functional.avg_pool2d(picture[:, 3], 2)[0].cpu().numpy()
     valid = cover >= min(COVER, float(cover.max()))
     return Subject(valid, nearest_column(valid).reshape(-1), label(cover > TRACE, np.ones((3, 3)))[0])
 
@@ -104,10 +110,29 @@ def predict(
     subject's longer side."""
     crop = crop_of(mask)
     picture = network_input(view, mask, crop, network.shape.size, device)
-    raw = run(network, picture, device, flip)  # a GPU works on this meanwhile
-    subject, cell = subject_of(picture), 1.7 / resolution
+    cover, cell = cover_of(picture), 1.7 / resolution
+    raw = run(network, picture, device, flip)  # a GPU works on this while the host looks at the mask
+    subject = subject_of(cover)
     outline = outline_of(cut(mask, crop), cell, device)
-    return prediction(raw, picture, subject, outline, crop, cell, threshold)
+    material = material_of(network, raw, subject, cell, threshold)
+    return prediction(raw, picture, subject, material, outline, crop, cell)
+
+
+def material_of(
+    network: NanoNet | Engine, raw: Tensor, subject: Subject, cell: float, threshold: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Starts and stops [S, S, INTERVALS] (depth, NaN = none) of one body, and how far each column may or may not be
+    solid [S * S]."""
+    import torch
+
+    from .engine import Engine
+    from .material import material
+
+    least, device = 2 * LEAST * cell, raw.device
+    valid = torch.from_numpy(subject.valid).to(device)
+    work = network.material if isinstance(network, Engine) else material
+    starts, stops, links, doubt = work(raw, valid, bin_edges().to(device), threshold=threshold, least=least)
+    return *brought_together(starts, stops, links, subject.valid, least, subject.region), doubt
 
 
 def outline_of(mask: FloatArray, cell: float, device: str) -> Tensor:
@@ -124,20 +149,24 @@ def outline_of(mask: FloatArray, cell: float, device: str) -> Tensor:
 
 
 def prediction(
-    raw: Tensor, picture: Tensor, subject: Subject, outline: Tensor, crop: Crop, cell: float, threshold: float
+    raw: Tensor,
+    picture: Tensor,
+    subject: Subject,
+    material: tuple[Tensor, Tensor, Tensor],
+    outline: Tensor,
+    crop: Crop,
+    cell: float,
 ) -> Prediction:
-    """The raw head [1, 85, S, S] made a solid, where it lies."""
+    """The raw head and its ``material_of`` made a solid, where it lies."""
     import torch
 
     side, device = len(subject.valid), raw.device
     valid, index = (torch.from_numpy(one).to(device) for one in (subject.valid, subject.index))
-    c, edges = columns(raw, valid[None]), bin_edges().to(device)
-    full = torch.sigmoid(c.logits[0]).flatten(1).T.contiguous()
-    starts, stops = (e.view(side * side, -1)[index] for e in _ends(full, edges, c.depth[0], subject, threshold, cell))
+    c = columns(raw, valid[None])
+    starts, stops, doubt = (e.reshape(side * side, -1)[index] for e in material)
     depth = starts[:, :1].clone()
     starts, stops = starts - depth, stops - depth
     thick = stops.nan_to_num(nan=-torch.inf).amax(1)[:, None]
-    doubt = (4 * full * (1 - full) * edges.diff()).sum(1)[index][:, None]
     small = torch.nn.functional.avg_pool2d(picture[0, :3], 2).to(device)
     spread = torch.cat([small, c.back[0], c.log_error.clamp(-6, 2).exp()]).flatten(1).T[index]
     solid = frustum(depth.view(side, side), starts, stops, outline, cell)
@@ -160,25 +189,3 @@ def prediction(
         stops=maps[6],
         middle=float(ends[0] + ends[1]) / 2,
     )
-
-
-def _ends(
-    full: Tensor, edges: Tensor, depth: Tensor, subject: Subject, threshold: float, cell: float
-) -> tuple[Tensor, Tensor]:
-    """Ends [S, S, INTERVALS] of the material, tidied; NaN outside the subject. full: [S * S, BINS]; depth: [S, S]."""
-    import torch
-
-    from .strips import filled_behind
-    from .tidy import brought_together, smoothed
-
-    side, least = len(subject.valid), 2 * LEAST * cell
-    own = torch.from_numpy(np.flatnonzero(subject.valid)).to(full.device)
-    valid = torch.from_numpy(subject.valid).to(full.device)
-    both = torch.full((side * side, 2 * INTERVALS), torch.nan, device=full.device)
-    both[own] = torch.cat(intervals(full[own], (edges[1:] + edges[:-1]) / 2, threshold, least), 1)
-    both = both.view(side, side, -1) + depth[..., None]
-    both = torch.cat([both[..., :1], smoothed(both[..., 1:], valid)], 2)
-    starts, stops = both.split(INTERVALS, dim=2)
-    stops = torch.cat([torch.maximum(stops[..., :1], starts[..., :1] + least), stops[..., 1:]], 2)
-    starts, stops = filled_behind(starts, stops, valid, least)
-    return brought_together(starts, stops, subject.valid, least, subject.region)

@@ -28,19 +28,32 @@ NECK = 4.0
 Labels = npt.NDArray[np.int64]
 
 
+def places(valid: Tensor) -> Tensor:
+    """Flat indices of the pixels to work on: on a CPU those of ``valid`` [S, S], elsewhere all. To count them there
+    would stop the host, and could not be recorded."""
+    import torch
+
+    return (
+        valid.view(-1).nonzero()[:, 0]
+        if valid.device.type == "cpu"
+        else torch.arange(valid.numel(), device=valid.device)
+    )
+
+
 def smoothed(ends: Tensor, valid: Tensor, radius: int = 2, rounds: int = 2) -> Tensor:
     """Ends [S, S, N] averaged over neighbours of ``valid`` [S, S] that lie within ``RANGE``."""
     import torch
     from torch.nn import functional
 
     width, count = valid.shape[1] + 2 * radius, ends.shape[2]
+    at = places(valid)
     step = torch.arange(2 * radius + 1, device=ends.device) - radius
     far = ((step[:, None] ** 2 + step**2) / (0.5 * (radius + 0.5) ** 2)).view(-1, 1, 1)
     beside = (step[:, None] * width + step).view(-1, 1)
-    own = functional.pad(valid, (radius,) * 4).view(-1).nonzero()[:, 0]
+    own = at + at // valid.shape[1] * (2 * radius) + radius * (width + 1)  # in the padded picture
     table = functional.pad(ends, (0, 0, radius, radius, radius, radius)).reshape(-1, count)
     known = torch.zeros_like(table)
-    known[own] = (~table[own].isnan()).to(ends.dtype)
+    known[own] = (valid.view(-1)[at][:, None] & ~table[own].isnan()).to(ends.dtype)
     table = torch.where(known > 0, table, 0.0)
     # all neighbours at once are the fewest calls, a row of them is what a processor's cache holds
     rows = len(step) if ends.device.type == "cpu" else len(beside)
@@ -48,15 +61,14 @@ def smoothed(ends: Tensor, valid: Tensor, radius: int = 2, rounds: int = 2) -> T
         inside = table[own]
         total, weight = torch.zeros_like(inside), torch.zeros_like(inside)
         for aside, off in zip(beside.split(rows), far.split(rows), strict=True):
-            at = (own + aside).view(-1)
-            near = table.index_select(0, at).view(len(aside), -1, count)
+            there = (own + aside).view(-1)
+            near = table.index_select(0, there).view(len(aside), -1, count)
             w = (near - inside).square_().div_(-(RANGE**2)).sub_(off).exp_()
-            w.mul_(known.index_select(0, at).view(w.shape))
+            w.mul_(known.index_select(0, there).view(w.shape))
             weight += w.sum(0)
             total += w.mul_(near).sum(0)
         table[own] = torch.where(weight > 0, total / weight.clamp(min=1e-9), inside)
     out = ends.reshape(-1, count).clone()
-    at = valid.reshape(-1).nonzero()[:, 0]
     out[at] = torch.where(known[own] > 0, table[own], out[at])
     return out.view(ends.shape)
 
@@ -75,13 +87,17 @@ def linked(starts: Tensor, stops: Tensor, overlap: float) -> Tensor:
 
 
 def brought_together(
-    starts: Tensor, stops: Tensor, valid: npt.NDArray[np.bool_], overlap: float, region: npt.NDArray[np.integer]
+    starts: Tensor,
+    stops: Tensor,
+    links: Tensor,
+    valid: npt.NDArray[np.bool_],
+    overlap: float,
+    region: npt.NDArray[np.integer],
 ) -> tuple[Tensor, Tensor]:
-    """As ``joined``; only what does hang apart is looked at on the host."""
+    """As ``joined``, given what is ``linked``; only what does hang apart is looked at on the host."""
     import torch
-    from scipy.ndimage import label
 
-    if label(valid)[1] == 1 and _one_part(linked(starts, stops, overlap).cpu().numpy(), valid):
+    if _one_part(links.cpu().numpy(), valid):
         return starts, stops
     moved = joined(starts.cpu().numpy(), stops.cpu().numpy(), valid, overlap, region)
     return torch.from_numpy(moved[0]).to(starts), torch.from_numpy(moved[1]).to(stops)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 HASHES: dict[str, str] = {
-    "nano-1-of-3.safetensors": "8c0a611d2f44da8b84f843fa67b0450bb5c64243be8f9f9ac5a78cc64d211dfe",
-    "nano-2-of-3.safetensors": "9fc065d27fba4ccc344d08a15bafac8d9fff3fecece6bca5404327db2ea0dbd3",
-    "nano-3-of-3.safetensors": "7a7ecd51cbecddafc58af7e4653d72a9d6f3845533c8cdc4ac4ca56a4cef7780",
+    "nano-1-of-3.safetensors": "bc2d6a81e8ada6dd5d99a9986c5232f6daa890e92be38c614cd00654e1c0d05e",
+    "nano-2-of-3.safetensors": "cf767fd6b9f9f52f62fd092905b23a3b27627fae36aaeac90b4980e806c03e09",
+    "nano-3-of-3.safetensors": "878b8d8711105aae797e21a688f8bba8302e9150df586e5e35094da610d2a215",
 }
 """File name -> SHA-256, in the order in which the pieces are read."""
 
