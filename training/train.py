@@ -107,9 +107,8 @@ class Trainer:
             picture = b.picture.contiguous(memory_format=torch.channels_last)
         return picture, b.depth, b.solid, b.valid, b.back, b.weight
 
-    def _note(self, sums: Tensor, mark: float) -> float:
-        """Mean losses since the last note into the curve and onto the screen; the new mark."""
-        n = {2: 2, 10: 8, 50: 40}.get(self.steps, 150 if self.steps == 200 else 200)
+    def _note(self, sums: Tensor, n: int, mark: float) -> float:
+        """Mean losses of the last ``n`` steps into the curve and onto the screen; the new mark."""
         values = [round(v / n, 4) for v in sums.tolist()]
         row = {"step": self.steps, "minutes": round(self.elapsed / 60, 2), **dict(zip(TERMS, values, strict=True))}
         self.curve.append(row)
@@ -125,7 +124,7 @@ class Trainer:
         side = torch.cuda.Stream() if self.device.type == "cuda" else None
         coming: tuple[Tensor, ...] | None = self.ahead(side, renderer, pool, g)
         sums, mark, started = torch.zeros(len(TERMS), device=self.device), time.time(), time.time()
-        first = self.steps
+        first = noted = self.steps
         while True:
             if self.steps == first + 3:
                 started = time.time()  # compiling does not count
@@ -159,7 +158,7 @@ class Trainer:
             if self.steps % 200 == 0:
                 self.ranks.align(p.data for p in self.model.parameters())
             if self.ranks.first and (self.steps % 200 == 0 or self.steps in (2, 10, 50)):
-                mark = self._note(sums, mark)
+                mark, noted = self._note(sums, self.steps - noted, mark), self.steps
 
 
 def evaluate(arguments: argparse.Namespace, model: NanoNet, renderer: Renderer) -> dict[str, dict[str, float]]:

@@ -68,33 +68,37 @@ def outline_distance(mask: npt.ArrayLike, least: float = 0.0) -> FloatArray:
     """
     soft = np.asarray(mask, np.float32)
     distance = signed_distance(_anti_aliased(soft))
-    thin = thin_axis(distance, soft >= LEVEL, least)
-    if not thin.any():
+    inside, core = soft >= LEVEL, distance >= least
+    if least <= 0 or not (inside & ~core).any():
         return distance
     from scipy.ndimage import distance_transform_edt
 
+    away = distance_transform_edt(~core) if core.any() else np.full(inside.shape, np.inf)
+    thin = thin_axis(inside, inside & (away > least), inside & (away > 2 * least))
+    if not thin.any():
+        return distance
     return np.maximum(distance, least - distance_transform_edt(~thin)).astype(np.float32)
 
 
-def thin_axis(distance: FloatArray, inside: npt.NDArray[np.bool_], least: float) -> npt.NDArray[np.bool_]:
-    """[H, W] centre lines of the parts of ``inside`` where no disc of radius ``least`` pixels fits."""
-    from scipy.ndimage import distance_transform_edt, label
+def thin_axis(
+    inside: npt.NDArray[np.bool_], rest: npt.NDArray[np.bool_], far: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """[H, W] centre lines of the parts of ``inside`` where no disc of some radius fits.
+
+    rest, far: [H, W] what of it lies further than that radius, and than twice, from where the middle of a disc fits.
+    """
+    from scipy.ndimage import label
     from skimage.morphology import skeletonize
 
-    nothing = np.zeros_like(inside)
-    core = distance >= least
-    away = distance_transform_edt(~core) if core.any() else np.full(inside.shape, np.inf)
-    rest = inside & (away > least)
-    if least <= 0 or not rest.any():
-        return nothing
+    if not rest.any():
+        return np.zeros_like(inside)
     # The rest beyond the opened mask holds thin parts, necks between parts, and the tips of corners. A tip is short
     # and hangs on one side only.
     parts, count = label(rest, structure=np.ones((3, 3)))
-    reach = np.zeros(count + 1)
-    np.maximum.at(reach, parts[rest], away[rest])
-    lasting = (reach > 2.0 * least) | (_contacts(parts, count, inside & ~rest) > 1)
+    lasting = _contacts(parts, count, inside & ~rest) > 1
+    lasting[parts[far]] = True
     lasting_rest = rest & lasting[parts]
-    return np.asarray(skeletonize(inside) & lasting_rest) if lasting_rest.any() else nothing
+    return np.asarray(skeletonize(inside) & lasting_rest) if lasting_rest.any() else np.zeros_like(inside)
 
 
 def _contacts(parts: npt.NDArray[np.integer], count: int, body: npt.NDArray[np.bool_]) -> npt.NDArray[np.integer]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -30,16 +32,22 @@ def outline_distance_on_device(mask: Tensor, least: float) -> Tensor:
     it is to the segments everywhere. So there the two differ, by up to some .2 pixels inside and one outside.
     """
     distance = contour_distance(_anti_aliased(mask))
-    inside = mask >= LEVEL
-    if not bool((inside & ~_grown(distance >= least, least)).any()):
-        return distance  # nothing is thin
-    from scipy.ndimage import distance_transform_edt
+    inside, core = mask >= LEVEL, distance >= least
+    beyond = [inside & ~_grown(core, reach) for reach in (least, 2 * least)]
+    whole = torch.stack([inside, *beyond]).cpu().numpy()  # one transfer
+    thin = thin_axis(*whole)
+    return torch.maximum(distance, least - _from_pixels(thin, mask)) if thin.any() else distance
 
-    thin = thin_axis(distance.cpu().numpy(), inside.cpu().numpy(), least)
-    if not thin.any():
-        return distance
-    gap = torch.from_numpy(distance_transform_edt(~thin)).to(distance)
-    return torch.maximum(distance, least - gap)
+
+def _from_pixels(thin: npt.NDArray[np.bool_], like: Tensor, most: int = ALL) -> Tensor:
+    """[H, W] distance of every pixel to the nearest of ``thin`` [H, W]."""
+    places = np.argwhere(thin)
+    if len(places) * thin.size > most:
+        from scipy.ndimage import distance_transform_edt
+
+        return torch.from_numpy(distance_transform_edt(~thin)).to(like)
+    points = torch.from_numpy(places).to(like)
+    return _tried(like, torch.cat([points, torch.zeros_like(points)], 1)).sqrt()
 
 
 def contour_distance(mask: Tensor, most: int = ALL) -> Tensor:

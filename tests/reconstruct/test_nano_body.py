@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from _columns import together
 
 from maquette.geometry.inflate import outline_distance
 from maquette.progress import silent
@@ -12,7 +13,6 @@ from maquette.reconstruct._nano import solid as solid_of
 from maquette.reconstruct._nano.solid import INTERVALS, frustum, surface
 from maquette.reconstruct._nano.strips import filled_behind
 from maquette.reconstruct._nano.struts import tie
-from maquette.reconstruct._nano.tidy import joined
 
 
 def parts_of(faces: np.ndarray) -> int:
@@ -71,7 +71,7 @@ def test_parts_joined_by_less_than_a_pixel_of_the_mask_come_to_one_depth() -> No
     starts[4:8, 4:8] = 0.4
     starts[10:, 10:] = 0.6
     region = np.where(np.add.outer(np.arange(12), np.arange(12)) < 18, 1, 2)
-    a, b = joined(starts, starts + 0.1, valid, 0.03, region)
+    a, b = together(starts, starts + 0.1, valid, 0.03, region)
     assert min(b[0, 0, 0], b[5, 5, 0]) - max(a[0, 0, 0], a[5, 5, 0]) > 0.02
     assert a[11, 11, 0] == np.float32(0.6)
 

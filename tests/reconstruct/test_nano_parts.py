@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from _columns import together
 
 from maquette.geometry.camera import orbit_camera, project
 from maquette.progress import silent
 from maquette.reconstruct._nano.network import BINS, DEEPEST, NanoNet, Shape, bin_edges, columns
 from maquette.reconstruct._nano.picture import crop_of, cut
 from maquette.reconstruct._nano.solid import INTERVALS, frustum, intervals, nearest_column, surface
-from maquette.reconstruct._nano.tidy import joined, smoothed
+from maquette.reconstruct._nano.tidy import smoothed
 from maquette.reconstruct._nano.world import placed
 
 EDGES = bin_edges().numpy()
@@ -58,7 +59,7 @@ def test_a_loose_part_is_moved_until_it_touches() -> None:
     stops = starts.copy()
     starts[..., 0], stops[..., 0] = 0.0, 0.5
     starts[:, 6:, 0], stops[:, 6:, 0] = 0.9, 1.0
-    a, b = joined(starts, stops, valid, 0.03)
+    a, b = together(starts, stops, valid, 0.03)
     np.testing.assert_allclose(a[:, :6, 0], 0.0)
     assert (a[:, 6:, 0] < 0.5).all() and (b[:, 6:, 0] > 0.5).all()
     np.testing.assert_allclose(b[:, 6:, 0] - a[:, 6:, 0], 0.1, atol=1e-6)
@@ -70,7 +71,7 @@ def test_many_loose_parts_all_arrive() -> None:
     valid[:3], valid[3:, ::2] = True, True
     starts = np.zeros((8, 61, 1), np.float32)
     starts[3:] += np.random.default_rng(2).uniform(0.2, 0.6, (1, 61, 1)).astype(np.float32)
-    a, b = joined(starts, starts + 0.1, valid, 0.03)
+    a, b = together(starts, starts + 0.1, valid, 0.03)
     teeth = a[3, ::2, 0], b[3, ::2, 0]
     assert (np.minimum(teeth[1], 0.1) - np.maximum(teeth[0], 0.0) > 0.02).all()
 
@@ -80,7 +81,7 @@ def test_parts_apart_in_the_mask_and_parts_that_touch_stay() -> None:
     valid[:, 4] = False
     starts = np.full((4, 9, 1), 0.0, np.float32)
     starts[:, 5:] = 2.0
-    a, b = joined(starts, starts + 0.2, valid, 0.03)
+    a, b = together(starts, starts + 0.2, valid, 0.03)
     np.testing.assert_array_equal(a, starts)
     np.testing.assert_array_equal(b, starts + 0.2)
 

@@ -94,45 +94,52 @@ def brought_together(
     overlap: float,
     region: npt.NDArray[np.integer],
 ) -> tuple[Tensor, Tensor]:
-    """As ``joined``, given what is ``linked``; only what does hang apart is looked at on the host."""
+    """As ``joined``; where nothing hangs apart the host looks at the links only."""
     import torch
 
-    if _one_part(links.cpu().numpy(), valid):
+    met = links.cpu().numpy()
+    label = _parts(met, valid)
+    if not label.any():
         return starts, stops
-    moved = joined(starts.cpu().numpy(), stops.cpu().numpy(), valid, overlap, region)
+    moved = joined(starts.cpu().numpy(), stops.cpu().numpy(), met, valid, overlap, region, label)
     return torch.from_numpy(moved[0]).to(starts), torch.from_numpy(moved[1]).to(stops)
 
 
-def _one_part(met: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> bool:
-    """Whether the links ``met`` [2, S, S] join all pixels of ``valid`` [S, S]."""
-    height, width = valid.shape
-    index = np.arange(valid.size).reshape(height, width)
+def _parts(met: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> Labels:
+    """[P] parts of the pixels of ``valid`` [S, S], in their order, that the links ``met`` [2, S, S] join."""
     right, below = np.flatnonzero(met[0]), np.flatnonzero(met[1])
-    pairs = np.concatenate([np.stack([right, right + 1], 1), np.stack([below, below + width], 1)])
-    own = _components(valid.size, pairs)[index[valid]]
-    return bool((own == own[0]).all())
+    pairs = np.concatenate([np.stack([right, right + 1], 1), np.stack([below, below + valid.shape[1]], 1)])
+    own = np.flatnonzero(valid)
+    index = np.full(valid.size, -1)
+    index[own] = np.arange(len(own))
+    pairs = index[pairs]
+    return _components(len(own), pairs[(pairs >= 0).all(1)])
 
 
 def joined(
     starts: FloatArray,
     stops: FloatArray,
+    links: npt.NDArray[np.bool_],
     valid: npt.NDArray[np.bool_],
     overlap: float,
     region: npt.NDArray[np.integer] | None = None,
+    label: Labels | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Starts and stops with every loose part moved until it overlaps a neighbour by ``overlap``.
 
-    region: [S, S] labels; pixels of one region that no chain of neighbours joins (the mask is thinner than a pixel
-    between them) are brought to one depth as well.
+    links: what is ``linked`` [2, S, S]; region: [S, S] labels; pixels of one region that no chain of neighbours joins
+    (the mask is thinner than a pixel between them) are brought to one depth as well; label: the ``_parts``, if known.
     """
-    flat = np.flatnonzero(valid.reshape(-1))
+    flat = np.flatnonzero(valid)
     a, b = starts.reshape(-1, starts.shape[2])[flat], stops.reshape(-1, stops.shape[2])[flat]
-    index = np.full(valid.size, -1)
-    index[flat] = np.arange(len(flat))
-    pairs = _neighbours(index.reshape(valid.shape))
+    index = np.full(valid.shape, -1)
+    index[valid] = np.arange(len(flat))
+    label = _parts(links, valid) if label is None else label
+    pairs = _neighbours(index)
     if region is not None:
-        pairs = np.concatenate([pairs, _necks(index.reshape(valid.shape), region)])
-    label = _components(len(flat), pairs[_gap(a, b, pairs) <= -overlap / 2])
+        necks = _necks(index, region)
+        pairs = np.concatenate([pairs, necks])
+        label = _together(label, necks[_gap(a, b, necks) <= -overlap / 2])
     shift = _shifts(a, b, pairs, label, overlap)
     out = []
     for ends, own in ((starts, a), (stops, b)):
@@ -140,6 +147,11 @@ def joined(
         moved[flat] = own + shift[:, None]
         out.append(moved.reshape(ends.shape))
     return out[0], out[1]
+
+
+def _together(label: Labels, pairs: Labels) -> Labels:
+    """[P] parts when the pixels of ``pairs`` [E, 2] are joined too."""
+    return _components(int(label.max()) + 1, label[pairs])[label] if len(pairs) else label
 
 
 def _neighbours(index: Labels) -> Labels:
