@@ -2,7 +2,9 @@
 
 Every row names its alternative and prints a ratio, because machines differ and are shared. Two alternatives run in a
 Python of their own (``_mesh_others``): ``--meshlab PYTHON`` (with pymeshlab, GPL, and trimesh) and ``--comfyui FOLDER
---comfyui-python PYTHON`` (core 0.33 or newer); their rows are left out without. The pack imports none of it.
+--comfyui-python PYTHON`` (core 0.33 or newer); their rows are left out without. The pack imports none of it. Where
+others use the machine too, set OMP_NUM_THREADS=1 for both sides: torch's threads wait for one another, and core's nodes
+then take several times as long as they need.
 """
 
 from __future__ import annotations
