@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks._gpu_rows import MODELS, ROW, machine
+from benchmarks._gpu_measure import ROW, machine
+from benchmarks._gpu_models import MODELS
 from benchmarks.measure import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,11 @@ class Step:
     limit: float
     command: Sequence[str]
     tiny: bool = True
+
+    @property
+    def label(self) -> str:
+        """The name, and which model."""
+        return " ".join([self.name, *self.command[4:6]]) if self.name == "model" else self.name
 
 
 @dataclass
@@ -185,17 +191,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     book.save()
     with (options.out / "gpu.log").open("w", encoding="utf-8") as log:
         for step in steps(options.device, options.tiny, options.out):
-            if not any(word.strip() in " ".join([step.name, *step.command[3:5]]) for word in options.only.split(",")):
+            if not any(word.strip() in step.label for word in options.only.split(",")):
                 continue
             if options.tiny and not step.tiny:
                 continue
-            label = " ".join([step.name, *step.command[4:6]]) if step.name == "model" else step.name
             limit = step.limit * (4 if options.device == "cpu" else 1)
             began, left = time.monotonic(), end - time.monotonic()
-            log.write(f"\n===== {label}: {' '.join(step.command)}\n")
+            log.write(f"\n===== {step.label}: {' '.join(step.command)}\n")
             outcome = run(step, min(limit, left), book, log) if left > LEAST_S else "not begun: no time left"
-            book.done({"step": label, "outcome": outcome, "s": round(time.monotonic() - began, 1)})
-            print(f"{label}: {outcome}, {time.monotonic() - began:.0f} s", flush=True)
+            book.done({"step": step.label, "outcome": outcome, "s": round(time.monotonic() - began, 1)})
+            print(f"{step.label}: {outcome}, {time.monotonic() - began:.0f} s", flush=True)
     print(book.text(), flush=True)
     return int(any(step["outcome"].startswith("failed") for step in book.steps))
 

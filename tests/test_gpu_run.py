@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import gpu
 
-SAY = "from benchmarks._gpu_rows import say; say('{name}', 'native', 1.5); "
+SAY = "from benchmarks._gpu_measure import say; say('{name}', 'native', 1.5); "
 
 
 def step(name: str, limit: float, code: str) -> gpu.Step:
@@ -50,10 +50,10 @@ def test_the_steps_name_what_exists(tmp_path: Path) -> None:
     """Every row, every module and every model that the run would ask for."""
     from importlib.util import find_spec
 
-    from benchmarks import _gpu_rows
+    from benchmarks import _gpu_models, _gpu_rows
     from benchmarks.models import WORK
 
-    assert set(_gpu_rows.MODELS) <= set(WORK)
+    assert set(_gpu_models.MODELS) <= set(WORK)
     rows = set()
     for one in gpu.steps("cuda", False, tmp_path):
         if one.name == "sanitizer":
@@ -62,6 +62,14 @@ def test_the_steps_name_what_exists(tmp_path: Path) -> None:
         if one.command[2] == "benchmarks._gpu_rows":
             rows.add(one.command[3])
     assert rows == set(_gpu_rows.WORKS)
+
+
+def test_a_model_is_chosen_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--only qwen``, not all models."""
+    begun = []
+    monkeypatch.setattr(gpu, "run", lambda step, *rest: begun.append(step.label) or "done")
+    assert gpu.main(["--device", "cpu", "--only", "qwen, unwrap", "--out", str(tmp_path)]) == 0
+    assert begun == ["model detect qwen3-vl-2b", "unwrap"]
 
 
 def test_the_memory_checker_comes_last_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

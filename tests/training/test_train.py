@@ -67,3 +67,22 @@ def test_the_rate_falls_to_the_end_of_a_call_and_the_evaluation_can_be_left_out(
     assert len(shares) == 6 and all(0 <= s < 1 for s in shares) and shares[-1] > shares[3]
     log = json.loads((tmp_path / "out" / "curve.json").read_text())
     assert log["validation"] == {} and log["steps"] == 6 and log["elapsed"] / shares[-1] < 50 * 60
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_the_curve_is_a_mean_also_where_a_call_began_between_two_rows(
+    tmp_path: Path, tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are due at steps 2 and 10; the second call makes only five of the eight steps between them."""
+    real = train.losses
+    ones = lambda *given: {name: 0 * value + 1 for name, value in real(*given).items()}  # noqa: E731
+    monkeypatch.setattr(train, "losses", ones)
+    save_pieces(dict(NanoNet(TINY).state_dict()), tmp_path / "init")
+    for call in (0, 1):
+        given = arguments(tmp_path, tmp_path / "init", call, 5)
+        given[given.index("--each") + 1] = "0"
+        train.main(given)
+    curve = json.loads((tmp_path / "out" / "curve.json").read_text())["curve"]
+    assert [row["step"] for row in curve] == [2, 10]
+    assert all(row[term] == 1 for row in curve for term in train.TERMS)
