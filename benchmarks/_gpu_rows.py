@@ -13,7 +13,7 @@ from ._gpu_bake import bake, unwrap
 from ._gpu_measure import ROOT, both, mesh_of, say, timed
 from ._gpu_models import model, nano
 
-FAMILIES = ("marching_cubes", "uv_raster", "visibility")
+FAMILIES = ("marching_cubes", "uv_raster", "visibility", "packing", "topology")
 
 
 def build(options: Namespace) -> None:
@@ -33,8 +33,12 @@ def build(options: Namespace) -> None:
         waiting = {name: pool.submit(family, name) for name in FAMILIES}
         mesh_of(options)
         said = {name: one.result() for name, one in waiting.items()}
-    why_not, wanted = extension("build").why_not, "C++ and CUDA" if options.device.startswith("cuda") else "C++"
-    good = {name: not why_not(name) and f": {wanted}, " in words for name, words in said.items()}
+    why_not, cuda = extension("build").why_not, options.device.startswith("cuda")
+    wanted = {
+        name: "C++ and CUDA" if cuda and (ROOT / "extensions" / name / "csrc" / "cuda.cu").exists() else "C++"
+        for name in FAMILIES
+    }
+    good = {name: not why_not(name) and f": {wanted[name]}, " in words for name, words in said.items()}
     for name, words in said.items():
         say(f"build {name}", "built" if good[name] else "failed", note=words[:300])
     if not all(good.values()):

@@ -198,6 +198,12 @@ def occlusion(size: int, faces: int) -> Runs:
     return with_twin("uv_raster", lambda: bake_detail(mesh, size=size, occlusion=True))
 
 
+def unwrapped(faces: int) -> Runs:
+    """UVs of an object, whose charts the family packs."""
+    mesh = bumpy_object(faces)
+    return with_twin("packing", lambda: unwrap_once(mesh, "fast"))
+
+
 def main() -> None:
     """Print the table; ``--json`` also writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,6 +223,7 @@ def main() -> None:
         f"tree + 200k rays, {len(faces)} faces": lambda: rays(points, faces, 200_000),
         f"inner walls of {len(faces)} faces": lambda: walls(points, faces),
         "ambient occlusion 1024^2, 50k faces": lambda: occlusion(1024, 50_000),
+        "unwrap of 50k faces": lambda: unwrapped(50_000),
     } | topology(points, faces)
     found = {}
     for name, prepare in works.items():

@@ -120,7 +120,8 @@ def build(family: str, *, cuda: bool | None = None) -> Built:
     if family not in families():
         raise BuildError(f"there is no kernel family '{family}'; choose from: {', '.join(families()) or 'none'}")
     began = time.perf_counter()
-    with_cuda = _cuda_home() is not None if cuda is None else cuda
+    has_cuda = any((ROOT / family / "csrc").glob("*.cu"))
+    with_cuda = has_cuda and (_cuda_home() is not None if cuda is None else cuda)
     folder = ROOT / family / "_build"
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:

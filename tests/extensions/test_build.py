@@ -11,8 +11,8 @@ import pytest
 from maquette.native import extension
 
 build = extension("build")
-COMPILED = ["marching_cubes", "topology", "uv_raster", "visibility"]
-CPU_ONLY = {"topology"}
+COMPILED = ["marching_cubes", "packing", "topology", "uv_raster", "visibility"]
+CPU_ONLY = {"packing", "topology"}
 
 
 def test_every_compiled_family_is_built_by_default():
@@ -172,3 +172,21 @@ def test_switched_off(tree, monkeypatch):
     """MAQUETTE_NATIVE=0 uses the twins even where a library lies."""
     monkeypatch.setenv("MAQUETTE_NATIVE", "0")
     assert not build.load(tree.parent.name)
+
+
+@pytest.mark.parametrize(("family", "cuda"), [("packing", False), ("visibility", True)])
+def test_what_has_no_cuda_source_is_not_said_to_have_it(tree, monkeypatch, family, cuda):
+    """On a machine with nvcc a family that lives on the CPU asks for no nvcc, and its stamp says so."""
+    asked = []
+
+    def compiled(name, work, with_cuda):
+        asked.append(with_cuda)
+        made = work / "library.so"
+        made.write_bytes(b"made")
+        return made
+
+    monkeypatch.setattr(build, "_cuda_home", lambda: build.ROOT)
+    monkeypatch.setattr(build, "_compile", compiled)
+    built = build.build(family)
+    stamp = json.loads((build.ROOT / family / "_build" / build.STAMP).read_text())
+    assert asked == [cuda] and built.cuda is cuda and stamp["built_cuda"] is cuda
