@@ -58,11 +58,11 @@ class Surface:
         corners = np.asarray(vertices, np.float64)[faces]
         cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         pairs, sides = adjacency(faces)
-        lengths = np.linalg.norm(corners[pairs[:, 0], (sides + 1) % 3] - corners[pairs[:, 0], sides], axis=1)
+        lengths = _length(corners[pairs[:, 0], (sides + 1) % 3] - corners[pairs[:, 0], sides])
         normals = cross.copy()
         for _ in range(smoothing):
             normals = cross + 2 * _gathered(pairs, normals, len(faces))
-        return Surface(faces, corners, np.linalg.norm(cross, axis=1) / 2, unit(normals), pairs, lengths)
+        return Surface(faces, corners, _length(cross) / 2, unit(normals), pairs, lengths)
 
 
 def adjacency(faces: Ints) -> tuple[Ints, Ints]:
@@ -99,7 +99,7 @@ def cluster(surface: Surface, flatness: float, progress: Progress) -> Ints:
     while len(pairs):
         progress.check()
         i, j = pairs.T
-        total, joint = area[i] + area[j], np.linalg.norm(normal[i] + normal[j], axis=1)
+        total, joint = area[i] + area[j], _length(normal[i] + normal[j])
         around = np.maximum(rim[i] + rim[j] - 2 * lengths, 1e-12)
         bent = (total - joint) - (area[i] - _length(normal[i])) - (area[j] - _length(normal[j]))
         cost = (np.maximum(bent, 0) + _SMALL * total) * around**2 / np.maximum(total, 1e-20)
@@ -211,7 +211,7 @@ def compact(label: Ints) -> Ints:
 
 def unit(values: npt.NDArray[Any]) -> Reals:
     """Rows scaled to length 1; rows of length 0 stay 0."""
-    length = np.linalg.norm(values, axis=1, keepdims=True)
+    length = _length(values)[:, None]
     return values / np.where(length > 0, length, 1.0)
 
 
@@ -225,14 +225,16 @@ def _first_of_each(key: Ints, order: Ints) -> Ints:
     return order[np.concatenate([[True], np.diff(key[order]) > 0])]
 
 
-def _length(values: Reals) -> Reals:
-    return np.linalg.norm(values, axis=1)
+def _length(values: npt.NDArray[Any]) -> Reals:
+    """[F] of rows of three, column by column: numpy is slow along short axes."""
+    x, y, z = values.T
+    return np.asarray(np.sqrt(x * x + y * y + z * z), np.float64)
 
 
 def _rims(surface: Surface) -> Reals:
     """[F] perimeters."""
-    sides = np.roll(surface.corners, -1, axis=1) - surface.corners
-    return np.linalg.norm(sides, axis=2).sum(axis=1)
+    a, b, c = surface.corners.transpose(1, 0, 2)
+    return _length(b - a) + _length(c - b) + _length(a - c)
 
 
 def _gathered(pairs: Ints, values: Reals, count: int) -> Reals:
@@ -249,7 +251,7 @@ def _gathered(pairs: Ints, values: Reals, count: int) -> Reals:
 
 def _mutual(i: Ints, j: Ints, cost: Reals, count: int) -> npt.NDArray[np.bool_]:
     """[E] True where each end is the other's cheapest partner; ties go to the lower pair, so that nothing hangs."""
-    order = np.lexsort((np.arange(len(cost)), cost))
+    order = np.argsort(cost, kind="stable")
     rank = np.empty(len(cost), np.int64)
     rank[order] = np.arange(len(cost))
     best = np.full(count, len(cost))
