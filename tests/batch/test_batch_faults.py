@@ -268,7 +268,7 @@ def test_a_terminal_shows_bars_also_when_it_resumes(
     out, source = tmp_path / "out", pictures(3)
     run(source, out, workflow, server)
     (source / "more.png").write_bytes(png(400))
-    server.seconds = 2
+    server.seconds = 6  # long enough to be seen in the middle of it on a busy machine
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 140))
     process = start(source, out, workflow, server, stderr=theirs)

@@ -161,9 +161,13 @@ def test_a_batch_with_degrees(node: Any) -> None:
     assert mesh.vertices.shape[0] == 1
 
 
-def test_fuse_joins_and_moves_the_looks(node: Any, made: Any) -> None:
-    """Two meshes of a ball, one as seen from the right: a closed solid, and the right view's camera stands right."""
-    mesh, appearance, _ = made
+def test_fuse_joins_and_moves_the_looks(node: Any) -> None:
+    """Two meshes of a ball, one as seen from the right: a closed solid, and the right view's camera stands right.
+
+    By the outline alone, which makes a ball of a disc for certain."""
+    image, transparency = ball()
+    _, _, views = node("MaquettePrepareImage").execute(image, 1 - transparency, size=96).args
+    mesh, appearance, _ = node("MaquetteReconstruct").execute(views=views, backend="silhouette", resolution=32).args
     fused, look, notes = (
         node("MaquetteFuseViews")
         .execute(front=mesh, right=mesh, front_appearance=appearance, right_appearance=appearance, resolution=32)
