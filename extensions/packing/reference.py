@@ -50,7 +50,7 @@ class _Square:
         whole = np.ones((side, side + 1), bool)
         whole[:, :side] = taken[:side, :side]
         bits = int.from_bytes(np.packbits(whole, bitorder="little").tobytes(), "little")
-        return _Square(whole[:, :side], bits & ((1 << whole.size) - 1), side + 1)
+        return _Square(whole[:, :side], bits, side + 1)
 
     def first_free(self, mask: Mask, rows: int) -> tuple[int, int] | None:
         """(top, left) of the first position in the first ``rows`` rows at which no cell of ``mask`` is taken."""

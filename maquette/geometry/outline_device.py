@@ -36,11 +36,14 @@ def outline_distance_on_device(mask: Tensor, least: float) -> Tensor:
     beyond = [inside & ~_grown(core, reach) for reach in (least, 2 * least)]
     whole = torch.stack([inside, *beyond]).cpu().numpy()  # one transfer
     thin = thin_axis(*whole)
-    return torch.maximum(distance, least - _from_pixels(thin, mask)) if thin.any() else distance
+    return torch.maximum(distance, least - distance_from_pixels(thin, mask)) if thin.any() else distance
 
 
-def _from_pixels(thin: npt.NDArray[np.bool_], like: Tensor, most: int = ALL) -> Tensor:
-    """[H, W] distance of every pixel to the nearest of ``thin`` [H, W]."""
+def distance_from_pixels(thin: npt.NDArray[np.bool_], like: Tensor, most: int = ALL) -> Tensor:
+    """[H, W] distance of every pixel to the nearest of ``thin`` [H, W], where ``like`` [H, W] lies.
+
+    most: pairs of a pixel and one of ``thin`` beyond which the host looks for it.
+    """
     places = np.argwhere(thin)
     if len(places) * thin.size > most:
         from scipy.ndimage import distance_transform_edt

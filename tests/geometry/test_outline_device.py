@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from maquette.geometry import outline_device
 from maquette.geometry.inflate import outline_distance
-from maquette.geometry.outline_device import ALL, contour_distance, outline_distance_on_device
+from maquette.geometry.outline_device import ALL, contour_distance, distance_from_pixels, outline_distance_on_device
 from maquette.geometry.signed_distance import outline_segments
 
 
@@ -63,3 +63,10 @@ def test_the_distance_is_that_to_the_nearest_segment(name: str, most: int, monke
     near = exact < 3
     np.testing.assert_allclose(np.abs(found)[near], exact[near], atol=2e-4)
     assert np.abs(np.abs(found) - exact).max() < (2e-4 if most else 0.02)
+
+
+def test_pixels_are_as_far_as_the_host_says_tried_or_not() -> None:
+    thin = np.random.default_rng(4).random((40, 55)) < 0.02
+    assert thin.any()
+    like = torch.zeros(thin.shape)
+    torch.testing.assert_close(distance_from_pixels(thin, like), distance_from_pixels(thin, like, most=0))

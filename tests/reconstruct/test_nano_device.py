@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from _columns import together
 
 from maquette.reconstruct._nano import engine as engines
 from maquette.reconstruct._nano import material as materials
@@ -12,7 +13,7 @@ from maquette.reconstruct._nano import tidy
 from maquette.reconstruct._nano.network import BINS, NanoNet, Shape, bin_edges
 from maquette.reconstruct._nano.recorded import MOST, Recorded
 from maquette.reconstruct._nano.solid import INTERVALS
-from maquette.reconstruct._nano.tidy import RANGE, brought_together, joined, linked, smoothed
+from maquette.reconstruct._nano.tidy import RANGE, brought_together, linked, smoothed
 
 SIDE = 96
 
@@ -68,9 +69,8 @@ def test_the_short_way_through_joining_changes_nothing(shape: str, rough: float)
     starts[..., 0] = np.where(valid, np.kron(patches, np.ones((8, 8), np.float32)), np.nan)
     stops, region = starts + np.float32(0.1), np.ones((side, side), int)
     given = torch.from_numpy(starts), torch.from_numpy(stops)
-    links = linked(*given, 0.03)
-    long = joined(starts, stops, links.numpy(), valid, 0.03, region)
-    short = brought_together(*given, links, valid, 0.03, region)
+    long = together(starts, stops, valid, 0.03, region)
+    short = brought_together(*given, linked(*given, 0.03), valid, 0.03, region)
     for one, other in zip(short, long, strict=True):
         np.testing.assert_array_equal(one.numpy(), other)
     assert (rough > 0) == (not np.array_equal(long[0], starts, equal_nan=True))

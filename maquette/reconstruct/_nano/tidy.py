@@ -97,17 +97,16 @@ def brought_together(
     """As ``joined``; where nothing hangs apart the host looks at the links only."""
     import torch
 
-    met = links.cpu().numpy()
-    label = _parts(met, valid)
+    label = parts(links.cpu().numpy(), valid)
     if not label.any():
         return starts, stops
-    moved = joined(starts.cpu().numpy(), stops.cpu().numpy(), met, valid, overlap, region, label)
+    moved = joined(starts.cpu().numpy(), stops.cpu().numpy(), label, valid, overlap, region)
     return torch.from_numpy(moved[0]).to(starts), torch.from_numpy(moved[1]).to(stops)
 
 
-def _parts(met: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> Labels:
-    """[P] parts of the pixels of ``valid`` [S, S], in their order, that the links ``met`` [2, S, S] join."""
-    right, below = np.flatnonzero(met[0]), np.flatnonzero(met[1])
+def parts(links: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> Labels:
+    """[P] parts of the pixels of ``valid`` [S, S], in their order, given what is ``linked`` [2, S, S]."""
+    right, below = np.flatnonzero(links[0]), np.flatnonzero(links[1])
     pairs = np.concatenate([np.stack([right, right + 1], 1), np.stack([below, below + valid.shape[1]], 1)])
     own = np.flatnonzero(valid)
     index = np.full(valid.size, -1)
@@ -119,22 +118,20 @@ def _parts(met: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> Labels:
 def joined(
     starts: FloatArray,
     stops: FloatArray,
-    links: npt.NDArray[np.bool_],
+    label: Labels,
     valid: npt.NDArray[np.bool_],
     overlap: float,
     region: npt.NDArray[np.integer] | None = None,
-    label: Labels | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Starts and stops with every loose part moved until it overlaps a neighbour by ``overlap``.
 
-    links: what is ``linked`` [2, S, S]; region: [S, S] labels; pixels of one region that no chain of neighbours joins
-    (the mask is thinner than a pixel between them) are brought to one depth as well; label: the ``_parts``, if known.
+    label: [P] the ``parts``; region: [S, S] labels; pixels of one region that no chain of neighbours joins (the mask is
+    thinner than a pixel between them) are brought to one depth as well.
     """
     flat = np.flatnonzero(valid)
     a, b = starts.reshape(-1, starts.shape[2])[flat], stops.reshape(-1, stops.shape[2])[flat]
     index = np.full(valid.shape, -1)
     index[valid] = np.arange(len(flat))
-    label = _parts(links, valid) if label is None else label
     pairs = _neighbours(index)
     if region is not None:
         necks = _necks(index, region)
