@@ -13,7 +13,7 @@ from ._gpu_bake import bake, unwrap
 from ._gpu_measure import ROOT, both, mesh_of, say, timed
 from ._gpu_models import model, nano
 
-FAMILIES = ("marching_cubes", "uv_raster", "visibility", "packing", "topology")
+FAMILIES = ("marching_cubes", "uv_raster", "visibility", "packing", "patches", "topology")
 
 
 def build(options: Namespace) -> None:

@@ -204,6 +204,17 @@ def unwrapped(faces: int) -> Runs:
     return with_twin("packing", lambda: unwrap_once(mesh, "fast"))
 
 
+def patches(faces: int, holes: int) -> Runs:
+    """The holes of a mesh (``benchmarks.mesh.damaged``) filled, which is mostly the family's work where it is small."""
+    from benchmarks.mesh import damaged
+    from maquette.mesh.holes import fill_holes
+    from maquette.mesh.parts import usable
+    from maquette.mesh.splitting import split
+
+    surface = split(usable(damaged(reconstruction(faces), 0, holes))[0])[0]
+    return with_twin("patches", lambda: fill_holes(surface, silent()))
+
+
 def main() -> None:
     """Print the table; ``--json`` also writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -224,6 +235,7 @@ def main() -> None:
         f"inner walls of {len(faces)} faces": lambda: walls(points, faces),
         "ambient occlusion 1024^2, 50k faces": lambda: occlusion(1024, 50_000),
         "unwrap of 50k faces": lambda: unwrapped(50_000),
+        "200 holes of 50k faces filled": lambda: patches(50_000, 200),
     } | topology(points, faces)
     found = {}
     for name, prepare in works.items():

@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..native import extension
 from ..progress import Progress, silent
@@ -30,8 +29,8 @@ Loop = tuple[Floats, Ints]
 """points: [L, 3] along the rim; taken: [C, 2] pairs of places along it, i < j, that have an edge elsewhere already."""
 
 
-def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> list[list[Triangle] | None]:
-    """Per loop triangles [i, j, k] with i < j < k in rim order; None where every choice reuses an edge. Cancel is
+def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> list[Ints | None]:
+    """Per loop the triangles [T, 3], each i < j < k in rim order; None where every choice reuses an edge. Cancel is
     heard all the time, also within one long loop."""
     progress = progress or silent()
     rings, made, done = [], [], 0
@@ -40,7 +39,7 @@ def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> lis
         ring, ears = _shortened(points, taken, progress)
         rings.append(np.array(ring, np.int64))
         made.append(ears)
-    out: list[list[Triangle] | None] = [None] * len(loops)
+    out: list[Ints | None] = [None] * len(loops)
     sizes = np.array([len(ring) for ring in rings], np.int64)
     for which in _batches(sizes):
         progress.update(done, len(loops), "holes")
@@ -50,10 +49,11 @@ def triangulated(loops: Sequence[Loop], progress: Progress | None = None) -> lis
         for row, k in enumerate(which):
             points[row, : sizes[k]] = loops[k][0][rings[k]]
             barred[row, : sizes[k], : sizes[k]] = _barred(loops[k][1], rings[k], len(loops[k][0]))
-        for k, rest in zip(which, _least_area(points, barred, sizes[which], progress), strict=True):
-            ring = rings[k].tolist()
-            if rest is not None:
-                out[k] = made[k] + [(ring[a], ring[b], ring[c]) for a, b, c in rest]
+        triangles, found = extension("patches").least_area(points, barred, sizes[which], progress.check)
+        for row, k in enumerate(which):
+            if found[row]:
+                rest = rings[k].take(triangles[row, : sizes[k] - 2])
+                out[k] = np.concatenate([np.array(made[k], np.int64), rest]) if made[k] else rest
     return out
 
 
@@ -79,52 +79,6 @@ def _barred(taken: Ints, ring: Ints, count: int) -> Bools:
     out = np.zeros((len(ring), len(ring)), bool)
     out[found[:, 0], found[:, 1]] = True
     return out
-
-
-def _least_area(points: Floats, barred: Bools, sizes: Ints, progress: Progress) -> list[list[Triangle] | None]:
-    """The triangulations of closed loops [H, L, 3] with the least area, of which the first sizes [H] points count.
-    barred: [H, L, L]."""
-    holes, count = points.shape[:2]
-    columns = extension("topology").reference
-    axes = np.ascontiguousarray(np.moveaxis(points, 2, 0))
-    cost = np.full((holes, count, count), np.inf)
-    best = np.zeros((holes, count, count), np.int64)
-    cost[:, np.arange(count - 1), np.arange(1, count)] = 0.0
-    barred[np.arange(holes), 0, sizes - 1] = False  # where the loop closes
-    hole, row, column = cost.strides
-    window = (axes.strides[1], column, column)
-    for gap in range(2, count):
-        progress.check()
-        low = np.arange(count - gap)
-        high, shape = low + gap, (holes, count - gap, gap - 1)
-        ahead = tuple(as_strided(a[:, 1:], shape, window, writeable=False) - a[:, :-gap, None] for a in axes)
-        across = tuple((a[:, gap:] - a[:, :-gap])[:, :, None] for a in axes)
-        normal = columns.cross(ahead, across)
-        total = np.sqrt(columns.dot(normal, normal))
-        # Of the stretches from low to each middle, and from each middle to high: along rows, and along columns.
-        before = as_strided(cost[:, :, 1:], shape, (hole, row + column, column), writeable=False)
-        total += before + as_strided(cost[:, 1:, gap:], shape, (hole, row + column, row), writeable=False)
-        pick = total.argmin(axis=2)
-        value = np.take_along_axis(total, pick[..., None], axis=2)[..., 0]
-        value[barred[:, low, high]] = np.inf
-        cost[:, low, high], best[:, low, high] = value, low + 1 + pick
-    return [
-        _unrolled(best[k], size) if np.isfinite(cost[k, 0, size - 1]) else None for k, size in enumerate(sizes.tolist())
-    ]
-
-
-def _unrolled(best: Ints, count: int) -> list[Triangle]:
-    """The triangles of one loop from the best middle [L, L] of every stretch."""
-    middle = best.tolist()
-    triangles: list[Triangle] = []
-    todo = [(0, count - 1)]
-    while todo:
-        i, k = todo.pop()
-        if k - i >= 2:
-            m = middle[i][k]
-            triangles.append((i, m, k))
-            todo += [(i, m), (m, k)]
-    return triangles
 
 
 def _shortened(points: Floats, taken: Ints, progress: Progress) -> tuple[list[int], list[Triangle]]:

@@ -45,7 +45,7 @@ def make_patches(holes: list[Hole], progress: Progress) -> list[Patch]:
     """Patches that close ``holes`` and continue the surface around them."""
     found = triangulated([(hole.points, hole.taken) for hole in holes], progress.part(0.0, 0.5))
     pieces = [
-        _fan(hole.points) if triangles is None else (hole.points, np.array(triangles, np.int64))
+        _fan(hole.points) if triangles is None else (hole.points, triangles)
         for hole, triangles in zip(holes, found, strict=True)
     ]
     fine = [k for k, hole in enumerate(holes) if len(hole.points) >= _PLAIN]
@@ -64,10 +64,10 @@ def _faired(holes: list[Hole], pieces: list[Piece], progress: Progress) -> list[
     """The patches refined and bent to follow the surface; wide flat cuts stay flat. Cancel is heard in every pass."""
     progress.update(0, _AGAIN + 1, "patches")
     quilt, starts = _quilt(holes, pieces)
-    flat = smooth(refined(quilt, progress))
+    flat = smooth(refined(quilt, progress), progress)
     progress.check()
     ring = _Ring(holes, starts)
-    curved = ring.bend(flat)
+    curved = ring.bend(flat, progress)
     rise = np.zeros(len(holes))
     np.maximum.at(rise, flat.group, np.linalg.norm(curved.points - flat.points, axis=1))
     follow = np.array([_follows(hole, float(far)) for hole, far in zip(holes, rise, strict=True)])
@@ -77,7 +77,7 @@ def _faired(holes: list[Hole], pieces: list[Piece], progress: Progress) -> list[
     quilt = Quilt(points, flat.faces, flat.rim | ~bend, flat.group, np.where(bend, flat.size, np.inf))
     for done in range(_AGAIN):
         progress.update(done + 1, _AGAIN + 1, "patches")
-        quilt = ring.bend(refined(flipped(quilt, progress), progress))
+        quilt = ring.bend(refined(flipped(quilt, progress), progress), progress)
     return _cut_out(quilt, len(holes))
 
 
@@ -98,10 +98,10 @@ class _Ring:
             first += len(hole.ring_points)
         self._inner, self._outer = np.concatenate(inner), np.concatenate(outer)
 
-    def bend(self, quilt: Quilt) -> Quilt:
+    def bend(self, quilt: Quilt, progress: Progress) -> Quilt:
         """``fairing.bent`` with these faces, whose numbers move as the quilt grows."""
         faces = np.where(self._outer < 0, self._inner, self._outer + len(quilt.points))
-        return bent(quilt, self._points, faces)
+        return bent(quilt, self._points, faces, progress)
 
 
 def _follows(hole: Hole, rise: float) -> bool:

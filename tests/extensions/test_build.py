@@ -11,8 +11,8 @@ import pytest
 from maquette.native import extension
 
 build = extension("build")
-COMPILED = ["marching_cubes", "packing", "topology", "uv_raster", "visibility"]
-CPU_ONLY = {"packing", "topology"}
+COMPILED = ["marching_cubes", "packing", "patches", "topology", "uv_raster", "visibility"]
+CPU_ONLY = {"packing", "patches", "topology"}
 
 
 def test_every_compiled_family_is_built_by_default():
