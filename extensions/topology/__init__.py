@@ -13,7 +13,7 @@ import torch
 
 from ..build import load
 from . import reference
-from .reference import Bools, Floats, Ints
+from .reference import Bools, Floats, Halves, Ints
 
 NATIVE = load("topology")
 """Is the compiled operator there (``extensions.build.why_not`` says why not)?"""
@@ -21,7 +21,10 @@ _COUNTABLE = 1 << 31
 _SPARSE = 16
 """Buckets per vertex pay up to so many times more vertex numbers than corners."""
 
-__all__ = ["NATIVE", "edges", "equal", "fans", "flat", "groups", "measures", "method", "reference"]
+__all__ = [
+    "NATIVE", "edges", "equal", "fans", "flat", "groups", "joined", "measures", "method", "partners", "reference",
+    "turns",
+]  # fmt: skip
 
 
 def method(device: torch.device | str = "cpu") -> str:
@@ -60,6 +63,41 @@ def fans(faces: npt.NDArray[Any], links: npt.NDArray[Any]) -> tuple[int, Ints]:
     if method() == "native" and faces.size < _COUNTABLE:
         return _counted(torch.ops.maquette.topology_fans(_tensor(faces), _tensor(links)))
     return reference.fans(faces, links)
+
+
+def partners(faces: npt.NDArray[Any]) -> tuple[Halves, bool, bool]:
+    """(partner [3 F], crowded, same_way) of ``faces`` [F, 3]: for each half-edge the other one where its edge has two
+    faces, -1 where it has one and -2 where it has more; whether any has more; whether any two partners run the same
+    way. A face may not repeat a vertex."""
+    faces = _indices(faces, 3, None, "faces")
+    high = int(faces.max()) if faces.size else 0
+    if method() == "native" and high < min(_SPARSE * faces.size + 65536, _COUNTABLE):
+        found, crowded, same_way = torch.ops.maquette.topology_partners(_tensor(faces))
+        return found.numpy(), crowded, same_way
+    return reference.partners(faces, reference.edges(faces))
+
+
+def turns(partner: Halves) -> tuple[int, Ints]:
+    """Number of umbrella fans and the fan of each corner [3 F], when faces hang together by ``partner`` [3 F] only, all
+    of which run opposite ways (``partners``)."""
+    partner = _partner(partner)
+    if method() == "native":
+        return _counted(torch.ops.maquette.topology_turns(_tensor(partner)))
+    return reference.turns(partner)
+
+
+def joined(partner: Halves) -> tuple[int, Ints]:
+    """Number of parts and the part of each face [F], by first face, when faces hang together by ``partner`` only."""
+    partner = _partner(partner)
+    if method() == "native":
+        return _counted(torch.ops.maquette.topology_joined(_tensor(partner)))
+    return reference.joined(partner)
+
+
+def _partner(values: npt.NDArray[Any]) -> Halves:
+    if values.ndim != 1 or len(values) % 3 or values.dtype != np.int32 or values.max(initial=-1) >= len(values):
+        raise ValueError(f"partners are int32 [3 F] below 3 F, got {list(values.shape)} of {values.dtype}")
+    return values
 
 
 def equal(points: npt.NDArray[Any]) -> tuple[Ints, Ints]:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Halves = npt.NDArray[np.int32]
+"""Numbers of half-edges."""
 
 
 def edges(faces: Ints) -> tuple[Ints, Ints, Ints, Bools, Ints, Ints]:
@@ -62,6 +64,39 @@ def fans(faces: Ints, links: Ints) -> tuple[int, Ints]:
     one = np.concatenate([first, _head(first)])
     two = np.concatenate([np.where(same_way, second, heads), np.where(same_way, heads, second)])
     return groups(np.stack([one, two], axis=1), faces.size)
+
+
+def partners(faces: Ints, known: tuple[Ints, Ints, Ints, Bools, Ints, Ints]) -> tuple[Halves, bool, bool]:
+    """(partner [3 F], crowded, same_way) from the ``known`` edges of faces [F, 3]."""
+    _, count, _, _, order, start = known
+    out = np.full(faces.size, -1, np.int32)
+    two = count == 2
+    first = start[:-1] if two.all() else start[:-1].compress(two)
+    one, other = order.take(first), order.take(first + 1)
+    out[one], out[other] = other, one
+    crowded = bool(count.max(initial=0) > 2)
+    if crowded:
+        out[order[np.repeat(count > 2, count)]] = -2
+    corner = np.ascontiguousarray(faces).reshape(-1)
+    return out, crowded, bool((corner.take(one) == corner.take(other)).any())
+
+
+def turns(partner: Halves) -> tuple[int, Ints]:
+    """(number, fan of each corner) when faces hang together by ``partner`` [3 F], which run opposite ways."""
+    one, two = _both(partner)
+    pairs = np.stack([np.concatenate([one, _head(one)]), np.concatenate([_head(two), two])], axis=1)
+    return groups(pairs, len(partner))
+
+
+def joined(partner: Halves) -> tuple[int, Ints]:
+    """(number, part of each face) when faces hang together by ``partner`` [3 F]."""
+    return groups(np.stack(_both(partner), axis=1) // 3, len(partner) // 3)
+
+
+def _both(partner: Halves) -> tuple[Ints, Ints]:
+    """Each pair of partners once."""
+    one = np.flatnonzero(partner > np.arange(len(partner)))
+    return one, partner.take(one).astype(np.int64)
 
 
 def _head(half: Ints) -> Ints:

@@ -221,13 +221,11 @@ def _without_cavities(surface: Surface, figures: dict[str, Any]) -> Surface:
 
 def is_sound(surface: Surface) -> bool:
     """Closed, manifold, wound outward, in one part and without flat faces: what ``certify`` asks for."""
-    edges = surface.edges
-    if (edges.count != 2).any() or surface.parts[0] != 1:
+    if (surface.partners.partner < 0).any() or surface.parts[0] != 1:
         return False
-    if edges.same_way.any() or flat_faces(surface.points, surface.faces, surface.scale).any():
+    if surface.partners.same_way or flat_faces(surface.points, surface.faces, surface.scale).any():
         return False
-    fan_count = fans(surface.faces, edges.pairs)[0]
-    return fan_count == len(compacted(surface.faces, len(surface.points))[0]) and surface.measures.volume[0] > 0
+    return surface.fans[0] == len(compacted(surface.faces, len(surface.points))[0]) and surface.measures.volume[0] > 0
 
 
 def _solid(
@@ -289,7 +287,7 @@ def _in_pieces(surface: Surface) -> bool:
     parts, labels = surface.parts
     size = np.bincount(labels, minlength=parts)
     size[np.argmax(size)] = 0
-    size[np.bincount(labels[surface.edges.open_halves() // 3], minlength=parts) == 0] = 0
+    size[np.bincount(labels[surface.partners.open_halves() // 3], minlength=parts) == 0] = 0
     return int(np.count_nonzero(size)) >= _PIECES and int(size.sum()) > _RUBBLE * len(labels)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..progress import Progress
 from .patching import Hole, Patch, make_patches
 from .surface import Rows, Surface
-from .topology import Bools, Floats, Ints, find_edges, touching
+from .topology import Bools, Floats, Ints, find_edges, head_corner, touching
 
 _SHEET = 5e-3
 """A part whose closed volume is below this share of (area / 4.84)^1.5 (the sphere has 1) is a sheet, not a body."""
@@ -32,8 +32,7 @@ def fill_holes(surface: Surface, progress: Progress) -> Filled:
         return Filled(surface, 0, 0, 0)
     flat = _flat_parts(surface)
     loops = [loop for loop in _loops(surface.faces, surface.loose) if not flat[surface.parts[1][loop[0] // 3]]]
-    rims = _Rims(surface, loops)
-    patches = make_patches([rims.hole(k) for k in range(len(loops))], progress)
+    patches = make_patches(_holes(surface, loops), progress)
     part = np.array([surface.parts[1][loop[0] // 3] for loop in loops], np.int64)
     closed = _attached(surface, loops, patches, part)
     sheet = _sheets(closed, part)
@@ -43,35 +42,48 @@ def fill_holes(surface: Surface, progress: Progress) -> Filled:
     return Filled(closed, len(body), len(closed.faces) - len(surface.faces), int((sheet | flat).sum()))
 
 
-class _Rims:
-    """What patches must know of the surface around them: the edges at rim vertices. A vertex is on one loop only."""
+def _holes(surface: Surface, loops: list[Ints]) -> list[Hole]:
+    """What patches must know of the surface around the holes inside ``loops``, whose rims run the other way round: each
+    rim edge is then used once each way. A vertex is on one loop only."""
+    if not loops:
+        return []
+    corners, count, size = surface.faces.reshape(-1), len(surface.points), np.array([len(loop) for loop in loops])
+    rims = np.concatenate([loop[::-1] for loop in loops])
+    rims = corners.take(rims)
+    first = np.cumsum(size) - size
+    loop_of, place = np.full(count, -1, np.int64), np.zeros(count, np.int64)
+    loop_of[rims] = np.repeat(np.arange(len(loops)), size)
+    place[rims] = np.arange(len(rims)) - np.repeat(first, size)
+    around = surface.faces.compress(touching(surface.faces, loop_of >= 0), axis=0)
+    taken = _taken(find_edges(around).ends, loop_of, place, len(loops))
+    owner, ring = _rings(around, loop_of)
+    inner = loop_of.take(ring) == owner[:, None]
+    beyond, index = np.unique((owner[:, None] * count + ring)[~inner], return_inverse=True)
+    outside = np.searchsorted(beyond, np.arange(len(loops) + 1) * count)
+    local = place.take(ring)
+    local[~inner] = (size - outside[:-1]).take(np.broadcast_to(owner[:, None], ring.shape)[~inner]) + index.reshape(-1)
+    faces = np.split(local, np.searchsorted(owner, np.arange(1, len(loops))))
+    points = np.split(surface.points[rims], first[1:]), np.split(surface.points[beyond % count], outside[1:-1])
+    return [Hole(*of, surface.scale) for of in zip(points[0], taken, points[1], faces, strict=True)]
 
-    def __init__(self, surface: Surface, loops: list[Ints]) -> None:
-        self._surface = surface
-        corners, count = surface.faces.reshape(-1), len(surface.points)
-        rims = [corners[loop][::-1] for loop in loops]
-        loop_of, self._place = np.full(count, -1, np.int64), np.zeros(count, np.int64)
-        for k, rim in enumerate(rims):
-            loop_of[rim], self._place[rim] = k, np.arange(len(rim))
-        around = surface.faces.compress(touching(surface.faces, loop_of >= 0), axis=0)
-        one, two = find_edges(around).ends.T
-        chord = (loop_of[one] >= 0) & (loop_of[one] == loop_of[two])
-        places = np.sort(self._place[np.stack([one[chord], two[chord]], axis=1)], axis=1)
-        self._taken = _sorted_out(loop_of[one[chord]], places, len(loops))
-        at_rim = np.flatnonzero(loop_of.take(corners) >= 0)
-        self._faces = _sorted_out(loop_of[corners[at_rim]], at_rim // 3, len(loops))
-        self._rims = rims
 
-    def hole(self, number: int) -> Hole:
-        """The hole inside loop ``number``, its rim the other way round: each rim edge is then used once each way."""
-        surface, rim = self._surface, self._rims[number]
-        faces = surface.faces[np.unique(self._faces[number])]
-        inner = self._place[faces]
-        on_rim = rim[np.minimum(inner, len(rim) - 1)] == faces
-        beyond, index = np.unique(faces[~on_rim], return_inverse=True)
-        local = np.where(on_rim, inner, 0)
-        local[~on_rim] = len(rim) + index
-        return Hole(surface.points[rim], self._taken[number], surface.points[beyond], local, surface.scale)
+def _taken(ends: Ints, loop_of: Ints, place: Ints, count: int) -> list[Ints]:
+    """Per loop the places [C, 2] of its vertices that have an edge. ends: [E, 2] of all edges at rims."""
+    one, two = ends.T
+    chord = (loop_of[one] >= 0) & (loop_of[one] == loop_of[two])
+    return _sorted_out(loop_of[one[chord]], np.sort(place[ends[chord]], axis=1), count)
+
+
+def _rings(around: Ints, loop_of: Ints) -> tuple[Ints, Ints]:
+    """(owner [R], faces [R, 3]) those of ``around`` at each loop, by loop and then in their order; a face that touches
+    two loops is in both."""
+    of = np.sort(loop_of.take(around), axis=1)
+    fresh = of >= 0
+    fresh[:, 1:] &= of[:, 1:] != of[:, :-1]
+    face, column = np.nonzero(fresh)
+    owner = of[face, column]
+    order = np.argsort(owner, kind="stable")
+    return owner[order], around[face[order]]
 
 
 def _sorted_out(owner: Ints, values: Ints, count: int) -> list[Ints]:
@@ -82,8 +94,8 @@ def _sorted_out(owner: Ints, values: Ints, count: int) -> list[Ints]:
 
 def _loops(faces: Ints, halves: Ints) -> list[Ints]:
     """The open half-edges as closed loops, each in the order in which it runs along the surface's edge."""
-    tail = faces.reshape(-1)[halves]
-    head = faces[:, [1, 2, 0]].reshape(-1)[halves]
+    corners = faces.reshape(-1)
+    tail, head = corners[halves], corners[head_corner(halves)]
     order = np.argsort(tail, kind="stable")
     following = order[np.searchsorted(tail[order], head)].tolist()
     loops, seen = [], [False] * len(halves)

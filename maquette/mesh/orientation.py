@@ -16,10 +16,10 @@ def agreed(surface: Surface) -> tuple[Surface, int]:
     leaves a seam of disagreeing edges to cut.
     """
     count = len(surface.faces)
+    if not surface.partners.same_way:
+        return surface, 0
     edges = surface.edges
     crossed = edges.same_way
-    if not crossed.any():
-        return surface, 0
     first, second = edges.pairs[:, 0] // 3, edges.pairs[:, 1] // 3
     other = np.where(crossed, second + count, second)
     another = np.where(crossed, second, second + count)
@@ -79,7 +79,7 @@ def _nested(surface: Surface, labels: Ints, volumes: Floats) -> Bools:
     low = np.minimum.reduceat(corner.min(axis=1)[order], start)
     high = np.maximum.reduceat(corner.max(axis=1)[order], start)
     closed = np.ones(parts, bool)
-    closed[labels[surface.edges.open_halves() // 3]] = False
+    closed[labels[surface.partners.open_halves() // 3]] = False
     for part in np.flatnonzero(closed).tolist():
         own = order[start[part] : start[part + 1] if part + 1 < parts else None]
         corners = np.unique(surface.faces[own])

@@ -17,6 +17,7 @@ from .topology import (
     compacted,
     face_groups,
     find_edges,
+    head_corner,
     label_groups,
     touching,
 )
@@ -63,8 +64,8 @@ def welded_rims(surface: Surface) -> tuple[Surface, int]:
     whole = surface.kept(_whole(surface.faces))
     if len(whole.faces) == 0:
         return surface, 0
-    edges = whole.edges
-    rim = np.unique(edges.ends[edges.count == 1])
+    halves, corners = whole.partners.open_halves(), whole.faces.reshape(-1)
+    rim = np.unique(corners[np.concatenate([halves, head_corner(halves)])])
     if len(rim) == 0:
         return surface, 0
     close = cKDTree(surface.points[rim]).query_pairs(WELD * surface.scale, output_type="ndarray")

@@ -24,7 +24,7 @@ from .slivers import without_slivers
 from .splitting import split
 from .surface import Rows, Surface
 from .thinning import thinned
-from .topology import Ints, compacted, fans, flat_faces
+from .topology import Ints, compacted, flat_faces
 
 TOLERANCE = 0.02
 """How far the face count may be off, as a share of the target."""
@@ -96,7 +96,7 @@ def _manifold(mesh: Mesh, progress: Progress) -> _Start:
             log.info("before simplifying: %s", note)
         look = repaired.mesh
         surface = usable(look)[0]
-    open_edges = int((surface.edges.count == 1).sum())
+    open_edges = len(surface.partners.open_halves())
     return _Start(surface, look, surface.parts[0], open_edges == 0, open_edges)
 
 
@@ -104,7 +104,7 @@ def _is_manifold(surface: Surface) -> bool:
     """Two faces at an edge at most, wound alike, one fan per vertex, and no flat faces."""
     if flat_faces(surface.points, surface.faces, surface.scale).any() or not surface.is_plain:
         return False
-    return fans(surface.faces, surface.links)[0] == len(compacted(surface.faces, len(surface.points))[0])
+    return surface.fans[0] == len(compacted(surface.faces, len(surface.points))[0])
 
 
 def _with_colors(mesh: Mesh) -> Mesh:
@@ -120,7 +120,7 @@ def _refuse_impossible(start: _Start, faces: int) -> None:
         floor = start.parts
     else:
         vertices = len(compacted(start.faces, len(start.surface.points))[0])
-        euler = vertices - len(start.surface.edges.ends) + len(start.faces)
+        euler = vertices - len(start.faces) // 2  # three edges for two faces
         genus = max((2 * start.parts - euler) // 2, 0)
         floor = _least_faces(genus, start.parts)
     if faces * (1 + TOLERANCE) < floor:

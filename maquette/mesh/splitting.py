@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry.welding import weld_equal
 from .surface import Surface
-from .topology import COLLINEAR, Floats, Ints, compacted, face_crosses, fans
+from .topology import COLLINEAR, Floats, Ints, compacted, face_crosses
 
 _LEAST, _MOST = 16 * COLLINEAR, 1e-4
 """How far a fan moves away from the vertex it shared: shares of the mesh's size."""
@@ -37,7 +37,7 @@ def split(surface: Surface) -> tuple[Surface, int]:
 
 def _unfanned(surface: Surface) -> tuple[Surface, int]:
     """One vertex per umbrella fan, and how many that adds."""
-    count, fan = fans(surface.faces, surface.links)
+    count, fan = surface.fans
     corners = surface.faces.reshape(-1)
     there = np.zeros(len(surface.points), bool)
     there[corners] = True

@@ -65,6 +65,24 @@ class Edges:
         return self.order[self.start.take(np.flatnonzero(self.count == 1))]
 
 
+class Partners(NamedTuple):
+    """partner: [3 F] for each half-edge the other one where its edge has two faces, -1 where it has one, -2 where it
+    has more; crowded: some edge has more; same_way: the two of some edge run the same way."""
+
+    partner: npt.NDArray[np.int32]
+    crowded: bool
+    same_way: bool
+
+    @property
+    def plain(self) -> bool:
+        """No edge has more than two faces, and where it has two they agree on which side is outside."""
+        return not self.crowded and not self.same_way
+
+    def open_halves(self) -> Ints:
+        """[B] half-edges whose edge has one face only, ascending."""
+        return np.flatnonzero(self.partner == -1)
+
+
 def find_edges(faces: npt.NDArray[Any]) -> Edges:
     """The edges of ``faces`` [F, 3]; a face may not repeat a vertex."""
     return Edges(*extension("topology").edges(faces))

@@ -21,7 +21,7 @@ def united(surface: Surface) -> tuple[Surface, int]:
     the largest body.
     """
     parts, labels = surface.parts
-    if not 2 <= parts <= _MANY or not (surface.edges.count == 2).all():
+    if not 2 <= parts <= _MANY or (surface.partners.partner < 0).any():
         return surface, 0
     volumes = surface.measures.volume
     if not _boxes_overlap(surface, labels, np.flatnonzero(volumes > 0)):

@@ -25,13 +25,23 @@ def soup(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     return points, rng.integers(0, vertices, (count, 3))
 
 
+def opposite(faces, partner) -> np.ndarray:
+    """[3 F] half-edges that have a partner, which runs the other way."""
+    corner = faces.reshape(-1)
+    return (partner >= 0) & (corner[np.maximum(partner, 0)] != corner) if len(corner) else np.zeros(0, bool)
+
+
 def results(module, points, faces) -> list:
     """Everything the family can tell of a mesh."""
     edges = module.edges(faces)
     first = edges[5][:-1][edges[1] >= 2]
     links = np.stack([edges[4][first], edges[4][first + 1]], axis=1)
     parts, labels = module.groups(links // 3, len(faces))
-    out = [*edges, parts, labels, *module.fans(faces, links), *module.measures(points, faces, labels, parts)]
+    whole = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    partner, crowded, same_way = module.partners(whole)
+    fans = module.turns(np.where(opposite(whole, partner), partner, -1).astype(np.int32))
+    out = [partner, crowded, same_way, *module.joined(partner), *fans]
+    out += [*edges, parts, labels, *module.fans(faces, links), *module.measures(points, faces, labels, parts)]
     out += [module.flat(points, faces, limit) for limit in (0.0, 1e-6, 0.5)]
     spoiled = np.where(np.arange(len(points))[:, None] % 11 == 5, np.nan, points)
     for given_points in (points, spoiled, np.round(points), spoiled.astype(np.float32)):
@@ -104,6 +114,39 @@ def test_groups_and_fans_by_hand(either):
     assert either.fans(turned, np.array([[1, 3]]))[1].tolist() == [0, 1, 2, 1, 2, 3]
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.integers(1, 60))
+def test_partners_are_those_of_the_edges(seed, count):
+    """One face at an edge, two, or more; parts and fans by partners are those by pairs."""
+    faces = soup(seed, count)[1]
+    faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    partner, crowded, same_way = family.partners(faces)
+    _, size, edge, forward, order, start = family.edges(faces)
+    two = [order[start[e] : start[e + 1]] for e in np.flatnonzero(size == 2)]
+    assert crowded == (size > 2).any() and same_way == any(forward[a] == forward[b] for a, b in two)
+    wanted = np.where(size[edge] == 1, -1, -2)
+    for a, b in two:
+        wanted[a], wanted[b] = b, a
+    assert partner.tolist() == wanted.tolist()
+    links = np.array(two, np.int64).reshape(-1, 2)
+    assert family.joined(partner)[1].tolist() == family.groups(links // 3, len(faces))[1].tolist()
+    links = links[forward[links[:, 0]] != forward[links[:, 1]]]
+    kept = np.where(opposite(faces, partner), partner, -1).astype(np.int32)
+    assert family.turns(kept)[1].tolist() == family.fans(faces, links)[1].tolist()
+
+
+def test_many_faces_round_one_vertex(either):
+    """A wheel of thousands of spokes round vertex 0, and a third face at one of them."""
+    spokes = 5000
+    ring = 1 + np.arange(spokes)
+    wheel = np.stack([np.zeros(spokes, np.int64), ring, np.roll(ring, -1)], axis=1)
+    partner, crowded, same_way = either.partners(wheel)
+    assert not crowded and not same_way and (partner == -1).sum() == spokes
+    assert either.turns(partner)[0] == spokes + 1 and either.joined(partner)[0] == 1
+    partner, crowded, same_way = either.partners(np.append(wheel, [[0, 7, 9000], [0, 9001, 1]], axis=0))
+    assert crowded and not same_way and (partner == -2).sum() == 6
+
+
 def test_volume_and_area_of_boxes(either):
     """Two boxes, one inside out: the signed volumes and the areas, to rounding."""
     corner = np.array([[x, y, z] for x in (0.0, 1) for y in (0.0, 2) for z in (0.0, 3)])
@@ -157,3 +200,6 @@ def test_bad_input_is_refused(either):
         either.measures(points, faces, np.array([0, 0]), 2)
     with pytest.raises(ValueError, match="float32 or float64"):
         either.equal(np.zeros((3, 3), np.int64))
+    for wrong in (np.array([0, 1, 3], np.int32), np.zeros(3, np.int64), np.zeros(4, np.int32)):
+        with pytest.raises(ValueError, match="partners are int32"):
+            either.turns(wrong)

@@ -15,6 +15,10 @@ namespace maquette {
 namespace {
 
 constexpr int kPasses = 40;
+// Faces that are worth waking another thread for: on a machine that others use too it may come late.
+constexpr int64_t kGrain = 1 << 14;
+// Triangles, six times over, that are worth the same.
+constexpr int64_t kWeighed = 1 << 23;
 constexpr double kFine = 1.4142135623730951;
 constexpr double kEnough = 20000.0 / 3;
 
@@ -34,7 +38,7 @@ std::tuple<at::Tensor, at::Tensor> patches(const at::Tensor& points, const at::T
   const bool* bar = barred.const_data_ptr<bool>();
   int64_t* to = triangles.mutable_data_ptr<int64_t>();
   bool* good = found.mutable_data_ptr<bool>();
-  at::parallel_for(0, holes, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, holes, std::max<int64_t>(1, kWeighed / (longest * longest * longest)), [&](int64_t begin, int64_t end) {
     LeastArea work;
     for (int64_t k = begin; k < end; ++k) {
       good[k] = work.run(at + k * longest, bar + k * longest * longest, longest, static_cast<int>(size[k]),
@@ -42,6 +46,11 @@ std::tuple<at::Tensor, at::Tensor> patches(const at::Tensor& points, const at::T
     }
   });
   return {triangles, found};
+}
+
+// So many patches make about kGrain faces.
+int64_t grain(const Quilt& quilt, const at::Tensor& faces) {
+  return std::max<int64_t>(1, kGrain * quilt.size() / std::max<int64_t>(1, faces.size(0)));
 }
 
 // Whether a triangle is to be split at its middle: it is larger than its corners want it, and so is each side of it.
@@ -71,7 +80,7 @@ at::Tensor patches_split(const at::Tensor& points, const at::Tensor& faces, cons
   for (int64_t f = 0; f < faces.size(0); ++f) ++there[owner[corner[3 * f]]];
   auto out = at::empty({faces.size(0)}, at::kBool);
   bool* to = out.mutable_data_ptr<bool>();
-  at::parallel_for(0, faces.size(0), 1 << 12, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, faces.size(0), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t f = begin; f < end; ++f)
       to[f] = static_cast<double>(there[owner[corner[3 * f]]]) < kEnough && is_large(at, want, corner + 3 * f);
   });
@@ -82,7 +91,7 @@ at::Tensor patches_flip(const at::Tensor& points, const at::Tensor& faces, const
   const Quilt quilt(points, faces, rim, group);
   auto out = faces.clone();
   int64_t* to = out.mutable_data_ptr<int64_t>();
-  at::parallel_for(0, quilt.size(), 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, quilt.size(), grain(quilt, faces), [&](int64_t begin, int64_t end) {
     Flips work;
     Patch patch;
     for (int64_t k = begin; k < end; ++k) {
@@ -97,10 +106,10 @@ at::Tensor patches_flip(const at::Tensor& points, const at::Tensor& faces, const
 
 // The points after move(patch, work, number) of every patch, where it returns true.
 template <typename Move>
-at::Tensor moved(const Quilt& quilt, const at::Tensor& points, const Move& move) {
+at::Tensor moved(const Quilt& quilt, const at::Tensor& points, const at::Tensor& faces, const Move& move) {
   auto out = points.clone();
   Vector* to = reinterpret_cast<Vector*>(out.mutable_data_ptr<double>());
-  at::parallel_for(0, quilt.size(), 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, quilt.size(), grain(quilt, faces), [&](int64_t begin, int64_t end) {
     Fairing work;
     Patch patch;
     for (int64_t k = begin; k < end; ++k) {
@@ -115,7 +124,7 @@ at::Tensor moved(const Quilt& quilt, const at::Tensor& points, const Move& move)
 
 at::Tensor patches_membrane(const at::Tensor& points, const at::Tensor& faces, const at::Tensor& rim, const at::Tensor& group) {
   const Quilt quilt(points, faces, rim, group);
-  return moved(quilt, points, [](Patch& patch, Fairing& work, int64_t) { return work.membrane(patch); });
+  return moved(quilt, points, faces, [](Patch& patch, Fairing& work, int64_t) { return work.membrane(patch); });
 }
 
 // The faces outside: which patch each lies at, and the same corners in that patch's numbering.
@@ -166,7 +175,7 @@ at::Tensor patches_plate(const at::Tensor& points, const at::Tensor& faces, cons
   const Ring ring(ring_points, ring_faces, group);
   const Sorted of(quilt.size(), ring_faces.size(0), [&](int64_t f) { return ring.patch[f]; });
   const double floor = 1e-12 * mean_area(points, faces, ring_points, ring);
-  return moved(quilt, points, [&](Patch& patch, Fairing& work, int64_t k) {
+  return moved(quilt, points, faces, [&](Patch& patch, Fairing& work, int64_t k) {
     const int own = static_cast<int>(patch.points.size());
     std::vector<int> corners;
     std::vector<std::pair<int64_t, int>> beyond;  // points outside, by number; then their place in the patch

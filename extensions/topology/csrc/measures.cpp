@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
-#include <memory>
 #include <tuple>
 #include <vector>
 
@@ -31,6 +30,10 @@ inline Vector cross(const Vector& a, const Vector& b) {
 
 // x, z, y: the order in which numpy's einsum adds three products, which these sums have replaced.
 inline double dot(const Vector& a, const Vector& b) { return a.x * b.x + a.z * b.z + a.y * b.y; }
+
+inline Vector middle_of(const Vector& a, const Vector& b, const Vector& c) {
+  return {(a.x + b.x + c.x) / 3.0, (a.y + b.y + c.y) / 3.0, (a.z + b.z + c.z) / 3.0};
+}
 
 struct Faces {
   const double* points;
@@ -58,39 +61,36 @@ Measures topology_measures(const at::Tensor& points, const at::Tensor& faces, co
   within(labels, count, "parts");
   const int64_t* label = labels.data_ptr<int64_t>();
   const int64_t total = faces.size(0);
-  // Not vectors, which would write zeros first.
-  const std::unique_ptr<Vector[]> normal(new Vector[total]), middle(new Vector[total]);
   auto face_areas = at::empty({total}, at::kDouble);
   double* area = face_areas.data_ptr<double>();
-  at::parallel_for(0, total, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t f = begin; f < end; ++f) {
-      const Vector a = mesh.corner(f, 0), b = mesh.corner(f, 1), c = mesh.corner(f, 2);
-      normal[f] = cross(b - a, c - a);
-      area[f] = std::sqrt(dot(normal[f], normal[f]));
-      middle[f] = {(a.x + b.x + c.x) / 3.0, (a.y + b.y + c.y) / 3.0, (a.z + b.z + c.z) / 3.0};
-    }
-  });
   auto volumes = at::zeros({count}, at::kDouble), areas = at::zeros({count}, at::kDouble);
   auto vectors = at::zeros({count, 3}, at::kDouble);
   double *volume = volumes.data_ptr<double>(), *weight = areas.data_ptr<double>();
   Vector* vector = reinterpret_cast<Vector*>(vectors.data_ptr<double>());
   std::vector<Vector> centre(count, Vector{0, 0, 0});
+  // Normals and middles are computed twice: to keep them takes longer, for fresh memory is slow.
   for (int64_t f = 0; f < total; ++f) {
+    const Vector a = mesh.corner(f, 0), b = mesh.corner(f, 1), c = mesh.corner(f, 2);
+    const Vector normal = cross(b - a, c - a), middle = middle_of(a, b, c);
+    area[f] = std::sqrt(dot(normal, normal));
     Vector &sum = centre[label[f]], &all = vector[label[f]];
-    all = {all.x + normal[f].x, all.y + normal[f].y, all.z + normal[f].z};
+    all = {all.x + normal.x, all.y + normal.y, all.z + normal.z};
     weight[label[f]] += area[f];
-    sum = {sum.x + area[f] * middle[f].x, sum.y + area[f] * middle[f].y, sum.z + area[f] * middle[f].z};
+    sum = {sum.x + area[f] * middle.x, sum.y + area[f] * middle.y, sum.z + area[f] * middle.z};
   }
   for (int64_t k = 0; k < count; ++k) {
     const double by = std::max(weight[k], DBL_MIN);
     centre[k] = {centre[k].x / by, centre[k].y / by, centre[k].z / by};
   }
-  for (int64_t f = 0; f < total; ++f) volume[label[f]] += dot(normal[f], middle[f] - centre[label[f]]) / 6.0;
+  for (int64_t f = 0; f < total; ++f) {
+    const Vector a = mesh.corner(f, 0), b = mesh.corner(f, 1), c = mesh.corner(f, 2);
+    volume[label[f]] += dot(cross(b - a, c - a), middle_of(a, b, c) - centre[label[f]]) / 6.0;
+    area[f] /= 2.0;
+  }
   for (int64_t k = 0; k < count; ++k) {
     weight[k] /= 2.0;
     vector[k] = {vector[k].x / 2.0, vector[k].y / 2.0, vector[k].z / 2.0};
   }
-  for (int64_t f = 0; f < total; ++f) area[f] /= 2.0;
   return {volumes, areas, vectors, face_areas};
 }
 
