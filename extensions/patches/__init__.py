@@ -71,11 +71,13 @@ def flipped(points: Floats, faces: Ints, rim: Bools, group: Ints, check: Check) 
     _checked(points, faces, group, rim)
     if method() != "native":
         return reference.flipped(points, faces, rim, group, check)
-    made = np.empty_like(faces)
+    flip, made = torch.ops.maquette.patches_flip, faces
     for batch in _batches(faces, group, check):
+        if batch is None:
+            return _numpy(flip(*map(_tensor, (points, faces, rim, group))))
+        made = made.copy() if made is faces else made
         given = points[batch.points], batch.local, rim[batch.points], batch.group
-        part: Ints = torch.ops.maquette.patches_flip(*map(_tensor, given)).numpy()
-        made[batch.faces] = batch.points.take(part)
+        made[batch.faces] = batch.points.take(_numpy(flip(*map(_tensor, given))))
     return made
 
 
@@ -86,10 +88,13 @@ def membrane(points: Floats, faces: Ints, rim: Bools, group: Ints, check: Check)
         return points
     if method() != "native":
         return reference.membrane(points, faces, rim)
-    moved = points.copy()
+    stretch, moved = torch.ops.maquette.patches_membrane, points
     for batch in _batches(faces, group, check):
+        if batch is None:
+            return _numpy(stretch(*map(_tensor, (points, faces, rim, group))))
+        moved = moved.copy() if moved is points else moved
         given = points[batch.points], batch.local, rim[batch.points], batch.group
-        moved[batch.points] = torch.ops.maquette.patches_membrane(*map(_tensor, given)).numpy()
+        moved[batch.points] = _numpy(stretch(*map(_tensor, given)))
     return moved
 
 
@@ -102,16 +107,19 @@ def plate(points: Floats, faces: Ints, rim: Bools, group: Ints, ring: tuple[Floa
     """
     ring_points, ring_faces = ring
     _checked(points, faces, group, rim)
-    _checked_ring(len(points), ring_points, ring_faces)
+    first = _checked_ring(len(points), ring_points, ring_faces)
     if rim.all():
         return points
     if method() != "native":
         return reference.plate(points, faces, rim, ring_points, ring_faces)
-    moved, at = points.copy(), group[ring_faces.min(axis=1)]
+    bend, moved = torch.ops.maquette.patches_plate, points
     for batch in _batches(faces, group, check):
-        outside = batch.moved(ring_faces[batch.owns[at]], len(points), len(ring_points))
+        if batch is None:
+            return _numpy(bend(*map(_tensor, (points, faces, rim, group, ring_points, ring_faces))))
+        moved = moved.copy() if moved is points else moved
+        outside = batch.moved(ring_faces[batch.owns[group[first]]], len(points), len(ring_points))
         given = points[batch.points], batch.local, rim[batch.points], batch.group, ring_points, outside
-        moved[batch.points] = torch.ops.maquette.patches_plate(*map(_tensor, given)).numpy()
+        moved[batch.points] = _numpy(bend(*map(_tensor, given)))
     return moved
 
 
@@ -128,23 +136,22 @@ class _Batch:
 
     def moved(self, ring_faces: Ints, count: int, more: int) -> Ints:
         """Faces into all ``count`` points and then ``more``, as faces into those of the batch and then the same."""
-        if len(self.points) == count:
-            return ring_faces
         place = np.append(np.zeros(count, np.int64), len(self.points) + np.arange(more))
         place[self.points] = np.arange(len(self.points))
         return place.take(ring_faces)
 
 
-def _batches(faces: Ints, group: Ints, check: Check) -> Iterator[_Batch]:
-    """About ``_TOGETHER`` faces each, in the order of the patches."""
+def _batches(faces: Ints, group: Ints, check: Check) -> Iterator[_Batch | None]:
+    """About ``_TOGETHER`` faces each, in the order of the patches; None where one takes all."""
+    if len(faces) <= _TOGETHER:
+        check()
+        yield None
+        return
     owner = group[faces[:, 0]]
     number = np.cumsum(np.bincount(owner, minlength=int(group.max()) + 1)) // _TOGETHER
     for wanted in np.unique(number).tolist():
         check()
         owns = number == wanted
-        if owns.all():
-            yield _Batch(np.arange(len(group)), np.arange(len(faces)), faces, group, owns)
-            return
         points, rows = np.flatnonzero(owns[group]), np.flatnonzero(owns[owner])
         place = np.zeros(len(group), np.int64)
         place[points] = np.arange(len(points))
@@ -164,17 +171,25 @@ def _checked(points: Floats, faces: Ints, group: Ints, each: npt.NDArray[Any]) -
         _checked_range(values, count, name)
 
 
-def _checked_ring(count: int, ring_points: Floats, ring_faces: Ints) -> None:
+def _checked_ring(count: int, ring_points: Floats, ring_faces: Ints) -> Ints:
+    """[R] of each face of the ring a point that is one of the ``count`` of the patches."""
     if ring_points.shape != (len(ring_points), 3) or ring_faces.shape != (len(ring_faces), 3):
         raise ValueError(f"a ring is [M, 3] and [R, 3], got {list(ring_points.shape)} and {list(ring_faces.shape)}")
     _checked_range(ring_faces, count + len(ring_points), "faces of the ring")
-    if len(ring_faces) and ring_faces.min(axis=1).max() >= count:
+    first = np.minimum(np.minimum(ring_faces[:, 0], ring_faces[:, 1]), ring_faces[:, 2])
+    if first.max(initial=-1) >= count:
         raise ValueError("a face of the ring touches no patch")
+    return first
 
 
 def _checked_range(values: Ints, count: int, name: str) -> None:
     if values.dtype != np.int64 or (values.size and not 0 <= values.min() <= values.max() < count):
         raise ValueError(f"{name} are int64 from 0 to {count - 1}, got {values.dtype} that do not fit")
+
+
+def _numpy(made: torch.Tensor) -> npt.NDArray[Any]:
+    found: npt.NDArray[Any] = made.numpy()
+    return found
 
 
 def _tensor(values: npt.NDArray[Any]) -> torch.Tensor:

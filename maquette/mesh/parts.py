@@ -35,8 +35,8 @@ def usable(mesh: Mesh) -> tuple[Surface, int, int]:
     inside = _within(faces, len(mesh.vertices))
     outside = int((~inside).sum())
     faces = faces if outside == 0 else faces[inside]
-    broken: Bools = ~np.asarray(np.isfinite(mesh.vertices).all(axis=1))
-    whole = ~touching(faces, broken) if broken.any() else np.ones(len(faces), bool)
+    finite = np.isfinite(mesh.vertices)
+    whole = np.ones(len(faces), bool) if finite.all() else ~touching(faces, np.asarray(~finite.all(axis=1)))
     faces = faces if whole.all() else faces[whole]
     if len(faces) == 0:
         raise BadMeshError(
@@ -44,10 +44,11 @@ def usable(mesh: Mesh) -> tuple[Surface, int, int]:
             f" {int((~whole).sum())} have NaN or infinite vertices); the mesh is empty or corrupt"
         )
     used, index = compacted(faces, len(mesh.vertices))
-    points = mesh.vertices[used]
+    points = mesh.vertices if len(used) == len(mesh.vertices) else mesh.vertices[used]
     first, group = weld_equal(points)
-    welded = group[index]
-    return Surface(points[first].astype(np.float64), welded, faces, table_of(mesh)), outside, int((~whole).sum())
+    if len(first) < len(points):
+        points, index = points[first], group.take(index)
+    return Surface(points.astype(np.float64), index, faces, table_of(mesh)), outside, int((~whole).sum())
 
 
 def _within(faces: Ints, count: int) -> Bools:
@@ -76,7 +77,7 @@ def welded_rims(surface: Surface) -> tuple[Surface, int]:
     np.minimum.at(first, label, rim)
     renamed = np.arange(len(surface.points))
     renamed[rim] = first[label]
-    return Surface(surface.points, renamed[surface.faces], surface.rows, surface.table), len(rim) - groups
+    return Surface(surface.points, renamed.take(surface.faces), surface.rows, surface.table), len(rim) - groups
 
 
 def _whole(faces: Ints) -> Bools:

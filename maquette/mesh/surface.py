@@ -189,7 +189,7 @@ def to_mesh(surface: Surface, like: Mesh) -> Mesh:
     uvs = surface.table.uvs
     if uvs is None:
         used, index = compacted(corners, len(surface.points))
-        points: Any = surface.points[used]
+        points: Any = surface.points if len(used) == len(surface.points) else surface.points[used]
     else:
         key = np.column_stack([corners.astype(np.float64), uvs[rows].astype(np.float64)])
         first, index = weld_equal(key)

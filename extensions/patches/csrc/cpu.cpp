@@ -177,23 +177,23 @@ at::Tensor patches_plate(const at::Tensor& points, const at::Tensor& faces, cons
   const double floor = 1e-12 * mean_area(points, faces, ring_points, ring);
   return moved(quilt, points, faces, [&](Patch& patch, Fairing& work, int64_t k) {
     const int own = static_cast<int>(patch.points.size());
-    std::vector<int> corners;
-    std::vector<std::pair<int64_t, int>> beyond;  // points outside, by number; then their place in the patch
-    for (int64_t n = of.start[k]; n < of.start[k + 1]; ++n)
-      for (int c = 0; c < 3; ++c)
-        if (const int64_t v = ring.faces[3 * of.rows[n] + c]; v >= quilt.count()) beyond.emplace_back(v, 0);
-    std::sort(beyond.begin(), beyond.end());
-    beyond.erase(std::unique(beyond.begin(), beyond.end()), beyond.end());
-    for (auto& [v, place] : beyond) {
-      place = static_cast<int>(patch.points.size());
-      patch.points.push_back(ring.points[v - quilt.count()]);
-      patch.rim.push_back(true);
-    }
+    // The points outside follow those of the patch, as they come; `seen` numbers them.
+    thread_local std::vector<int> corners, seen;
+    thread_local std::vector<int64_t> beyond;
+    corners.clear(), beyond.clear();
+    seen.resize(ring_points.size(0), -1);
     for (int64_t n = of.start[k]; n < of.start[k + 1]; ++n)
       for (int c = 0; c < 3; ++c) {
-        const int64_t v = ring.faces[3 * of.rows[n] + c];
-        corners.push_back(v < quilt.count() ? quilt.place(v) : std::lower_bound(beyond.begin(), beyond.end(), std::pair{v, 0})->second);
+        const int64_t v = ring.faces[3 * of.rows[n] + c], outside = v - quilt.count();
+        if (outside >= 0 && seen[outside] < 0) {
+          seen[outside] = static_cast<int>(patch.points.size());
+          beyond.push_back(outside);
+          patch.points.push_back(ring.points[outside]);
+          patch.rim.push_back(true);
+        }
+        corners.push_back(outside < 0 ? quilt.place(v) : seen[outside]);
       }
+    for (const int64_t outside : beyond) seen[outside] = -1;
     return work.plate(patch, own, corners, floor);
   });
 }
