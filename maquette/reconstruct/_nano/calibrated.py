@@ -40,6 +40,9 @@ OUTSIDE = 0.2
 much too near)."""
 LEAST = 40
 """Rays that must meet the cones, else the distance stays as it is."""
+FAR, ROUNDS = 0.3, 4
+"""A relief that was moved by more half picture widths may have met the end of the search: it is looked for once more
+around where it lies now, in so many rounds at most."""
 
 
 def calibrated(found: Found) -> list[tuple[Prediction, Place]]:
@@ -57,13 +60,17 @@ def _distance(made: Prediction, place: Place, across: Found) -> float:
     """The z-depth of frustum depth 0 at which the relief of ``made`` fits the cones of ``across``."""
     relief = relief_of(made, RAYS)
     relief = relief[made.solid.rim(torch.from_numpy(relief).to(made.solid.outline)).cpu().numpy() > 2 * made.cell]
-    entry, _ = _stretch(relief, place, across)
-    met = np.isfinite(entry)
-    if met.sum() < LEAST:
-        return place.zero
-    # a point lies at zero * (1 + half_width * depth): the distances at which each ray's point is just at its entry
-    each = entry[met] / (1 + place.half_width * relief[met, 2])
-    return float(np.quantile(each, 1 - OUTSIDE))
+    for _ in range(ROUNDS):
+        entry, _ = _stretch(relief, place, across)
+        met = np.isfinite(entry)
+        if met.sum() < LEAST:
+            break
+        # a point lies at zero * (1 + half_width * depth): the distances at which each ray's point is just at its entry
+        each = entry[met] / (1 + place.half_width * relief[met, 2])
+        before, place = place, replace(place, zero=float(np.quantile(each, 1 - OUTSIDE)))
+        if abs(place.zero - before.zero) <= FAR * before.unit:
+            break
+    return place.zero
 
 
 def _within(found: Found, view: int) -> Prediction:
