@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ..data import Mesh
 from ..errors import BadMeshError
@@ -100,6 +101,8 @@ def without_doubles(surface: Surface) -> tuple[Surface, int]:
     that is closed without it: around such a wall the single faces are even in number. A mesh that is two-sided all over
     (or in a patch) has none or an odd number there, and keeps one side.
     """
+    if not surface.partners.crowded and not _doubled(surface.partners.partner).any():
+        return surface, 0
     group, size = face_groups(surface.faces)
     if len(size) == len(group):
         return surface, 0
@@ -114,6 +117,13 @@ def without_doubles(surface: Surface) -> tuple[Surface, int]:
     if not keep.any():
         keep[first] = True
     return surface.kept(keep), int((~keep).sum())
+
+
+def _doubled(partner: npt.NDArray[np.int32]) -> Bools:
+    """[F] faces all of whose edges lie at one other face: where no edge has more than two faces, these are those on the
+    same three vertices. partner: [3 F] of each half-edge."""
+    one, two, three = (partner[k::3] // 3 for k in range(3))  # -1 at an open edge
+    return np.asarray((one == two) & (two == three) & (one >= 0))
 
 
 def _ways(faces: Ints) -> Floats:

@@ -23,7 +23,8 @@ from mesh_shapes import (
 
 from maquette.data import Mesh, Texture
 from maquette.errors import BadInputError, BadMeshError, Cancelled
-from maquette.mesh import certify, clean
+from maquette.mesh import certify, clean, parts
+from maquette.mesh.topology import face_groups
 from maquette.native import extension
 from maquette.progress import Progress
 
@@ -33,6 +34,19 @@ def test_a_sound_mesh_comes_back_as_it_is() -> None:
     mesh = torus()
     result = clean(mesh)
     assert result.mesh is mesh and result.notes == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31 - 1))
+def test_doubled_faces_are_found_by_their_edges(seed: int) -> None:
+    """Where no edge has more than two faces, the faces on the same three vertices are those that share all edges."""
+    rng = np.random.default_rng(seed)
+    faces = np.array([rng.permutation(7)[:3] for _ in range(rng.integers(1, 5))])
+    faces = np.concatenate([faces, rng.permuted(faces[: rng.integers(0, 3)], axis=1)])
+    partner, crowded, _ = extension("topology").partners(faces)
+    if not crowded:
+        group, size = face_groups(faces)
+        assert parts._doubled(partner).tolist() == (size[group] > 1).tolist()
 
 
 def test_keep_changes_nothing_and_refuses_what_is_unusable() -> None:
