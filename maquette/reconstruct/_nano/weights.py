@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 HASHES: dict[str, str] = {
-    "nano-1-of-3.safetensors": "bc2d6a81e8ada6dd5d99a9986c5232f6daa890e92be38c614cd00654e1c0d05e",
-    "nano-2-of-3.safetensors": "cf767fd6b9f9f52f62fd092905b23a3b27627fae36aaeac90b4980e806c03e09",
-    "nano-3-of-3.safetensors": "878b8d8711105aae797e21a688f8bba8302e9150df586e5e35094da610d2a215",
+    "nano-1-of-3.safetensors": "98227e9a9c1b8105813a8621c176cac082d416e68a7603e2109896232a61f633",
+    "nano-2-of-3.safetensors": "35607e5cec56a86cde122d1574a4674661b9e02782c01594ab76840053b9f50c",
+    "nano-3-of-3.safetensors": "f74f7853b2100c5a14a1c27dcdef6e1b406b69902ae100e6f2672ef2640f91eb",
 }
 """File name -> SHA-256, in the order in which the pieces are read."""
 
