@@ -144,7 +144,7 @@ def camera_of(look: Any) -> Camera:
 
 
 def real(folder: Path, count: int = 1) -> Iterator[Subject]:
-    """Every mesh of ``folder``, drawn in grey from ``count`` sides."""
+    """Every mesh of ``folder``, drawn in grey from ``count`` sides; a flat one only from one."""
     import trimesh
 
     from maquette.geometry.camera import orbit_distance
@@ -154,6 +154,9 @@ def real(folder: Path, count: int = 1) -> Iterator[Subject]:
         loaded = trimesh.load(path, force="mesh")
         points = np.asarray(loaded.vertices, np.float64)
         low, high = points.min(0), points.max(0)
+        if count > 1 and np.ptp(points, axis=0).min() == 0:
+            print(f"{path.stem} was left out: it is flat, and from the side there is nothing to see")
+            continue
         mesh = Mesh((points - (low + high) / 2) / (high - low).max(), loaded.faces)
         away = orbit_distance() * (FARTHER if count > 1 else 1)
         yield Subject(path.stem, "real", tuple(drawn(mesh, away, *shot) for shot in around(turn, count)), mesh)

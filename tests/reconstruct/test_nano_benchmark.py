@@ -55,6 +55,13 @@ def test_the_cameras_are_those_that_saw_the_mesh(folder: Path) -> None:
         assert float(np.ptp(xy, axis=0).max()) == pytest.approx(0.85 * SIDE, rel=0.02)
 
 
+def test_a_flat_sheet_has_no_picture_from_the_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sheet.off").write_text("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
+    assert not list(real(tmp_path, 4))
+    assert "sheet was left out" in capsys.readouterr().out
+    assert len(list(real(tmp_path))) == 1
+
+
 @needs_compiler
 def test_the_cameras_are_those_that_saw_the_scene() -> None:
     cone = next(scene for name, scene in analytic() if name == "cone")

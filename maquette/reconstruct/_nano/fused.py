@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 Found = Sequence[tuple["Prediction", "Place"]]
 
-BAND = 0.08
+BAND = 0.12
 """Distance from the first surface (half picture widths) at which a view's word is cut off: several times its error."""
-HIDDEN = 0.1
-"""Weight of a view's guess at what it did not see, from twice BAND behind its first surface on."""
-EXPECTED, STEEPEST = 0.12, 3.0
+HIDDEN, PAST = 0.1, 0.05
+"""Weight of a view's guess at what it did not see, from twice BAND behind its first surface on; and past the last of
+the material that it takes to be there, which mostly ends too early (gaps are guessed better than ends)."""
+EXPECTED, STEEPEST = 0.12, 1.0
 """Expected error (half picture widths) at which trust has fallen to 1 / e, and slope above which it falls no more."""
 BOX, SCOUT = 1.3, 48
 """Half side of the cube in which the solid is looked for, in half picture widths, and samples a side of that search."""
@@ -116,14 +117,16 @@ def _opinion(made: Prediction, where: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     import torch
     from torch.nn import functional
 
-    maps = torch.from_numpy(np.stack([made.depth, trust(made)])).to(where.device)
+    maps = torch.from_numpy(np.stack([made.depth, made.thick, trust(made)])).to(where.device)
     grid = where[None, None, :, :2]
-    depth, sure = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
+    depth, thick, sure = functional.grid_sample(maps[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
     behind = where[:, 2] - depth
     material = made.solid.along(where) * (BAND / made.solid.reach)
     value = torch.where(behind > 0, torch.minimum(behind, material), behind).clamp(-BAND, BAND)
     hidden = ((behind - BAND) / BAND).clamp(0, 1)
-    return behind.clamp(-BAND, BAND), value, sure * (1 - (1 - HIDDEN) * hidden)
+    past = ((behind - thick) / made.cell + 0.5).clamp(0, 1)
+    guess = HIDDEN + (PAST - HIDDEN) * past
+    return behind.clamp(-BAND, BAND), value, sure * (1 - (1 - guess) * hidden)
 
 
 def trust(made: Prediction) -> FloatArray:
