@@ -13,7 +13,7 @@ import numpy as np
 
 from ..native import extension
 from ..progress import Progress, silent
-from .topology import Bools, Floats, Ints
+from .topology import Bools, Floats, Ints, cross
 
 _EXACT = 160
 """Longest loop for the exact triangulation: its work grows with the cube."""
@@ -118,6 +118,6 @@ def _in_order(a: int, b: int, c: int) -> Triangle:
 def _ear_angle(points: Floats, before: int, at: int, after: int, normal: Floats) -> float:
     """The inner angle at a rim vertex; reflex (as seen along the loop's normal) is more than pi."""
     one, two = points[before] - points[at], points[after] - points[at]
-    across = np.cross(two, one)
+    across = cross(two, one)
     angle = float(np.arctan2(np.linalg.norm(across), one @ two))
     return angle if across @ normal >= 0 else 2 * np.pi - angle
