@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from compiled import compile_and_compare
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -262,6 +263,28 @@ def test_bad_input_is_refused(either):
     ):
         with pytest.raises(ValueError, match=says):
             call()
+
+
+@native
+def test_patches_are_the_same_on_any_number_of_threads():
+    """So many patches that they are shared out among threads."""
+    count, rng = 7000, np.random.default_rng(0)
+    points = np.tile(SQUARE, (count, 1)) + rng.normal(size=(5 * count, 3)) * 0.5
+    faces = (FAN + 5 * np.arange(count)[:, None, None]).reshape(-1, 3)
+    rim, group = np.tile(RIM, count), np.repeat(np.arange(count), 5)
+    first = 5 * np.arange(count)
+    outside = np.stack([first + 1, first, 5 * count + np.arange(count)], axis=1)
+    ring = rng.normal(size=(count, 3)) * 9, outside
+    before, made = torch.get_num_threads(), []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        flipped = family.flipped(points, faces, np.zeros(5 * count, bool), group, check)
+        moved = family.membrane(points, faces, rim, group, check), family.plate(points, faces, rim, group, ring, check)
+        made.append((flipped, *moved))
+    torch.set_num_threads(before)
+    assert (made[0][0] != faces).any() and all((one != points).any() for one in made[0][1:])
+    for one, three in zip(*made, strict=True):
+        np.testing.assert_array_equal(one, three)
 
 
 @native
