@@ -56,7 +56,7 @@ def least_area(points: Floats, barred: Bools, sizes: Ints, check: Check) -> tupl
 def large(points: Floats, faces: Ints, group: Ints, size: Floats) -> Bools:
     """[F] faces to be split at their middle: all corners lie further from it than ``size`` [N] allows there, and their
     patch has few faces yet. group: [N] the patch of each point."""
-    _checked(points, faces, group, size)
+    _checked(points, faces, group, size, np.float64)
     if method() == "native":
         found: Bools = torch.ops.maquette.patches_split(*map(_tensor, (points, faces, group, size))).numpy()
         return found
@@ -159,14 +159,16 @@ def _batches(faces: Ints, group: Ints, check: Check) -> Iterator[_Batch | None]:
         yield _Batch(points, rows, place.take(faces[rows]), fresh, owns)
 
 
-def _checked(points: Floats, faces: Ints, group: Ints, each: npt.NDArray[Any]) -> None:
-    """ValueError for shapes, types and numbers that do not fit. each: [N] of whatever type."""
+def _checked(points: Floats, faces: Ints, group: Ints, each: npt.NDArray[Any], kind: type = np.bool_) -> None:
+    """ValueError for shapes, types and numbers that do not fit. each: [N] of type ``kind``."""
     count = len(points)
     if points.shape != (count, 3) or faces.shape != (len(faces), 3) or {group.shape, each.shape} != {(count,)}:
         raise ValueError(
             f"points are [N, 3], faces [F, 3], values [N], got {list(points.shape)}, {list(faces.shape)},"
             f" {list(group.shape)} and {list(each.shape)}"
         )
+    if points.dtype != np.float64 or each.dtype != kind:
+        raise ValueError(f"points are float64, values {kind.__name__}, got {points.dtype} and {each.dtype}")
     for values, name in ((faces, "faces"), (group, "groups")):
         _checked_range(values, count, name)
 

@@ -78,7 +78,7 @@ def large(points: Floats, faces: Ints, group: Ints, size: Floats) -> Bools:
     middle, wanted = corner.mean(axis=1), wide.mean(axis=1)
     reach = _FINE * np.linalg.norm(corner - middle[:, None], axis=2)
     owner = group[faces[:, 0]]
-    small = np.bincount(owner, minlength=int(group.max()) + 1)[owner] < _LARGEST / 3
+    small = np.bincount(owner)[owner] < _LARGEST / 3
     return np.asarray((reach > wanted[:, None]).all(axis=1) & (reach > wide).all(axis=1) & small)
 
 
@@ -115,7 +115,7 @@ def _to_flip(rim: Bools, faces: Ints, angle: Floats) -> tuple[Ints, Ints, Ints]:
     key = np.minimum(apex_one, apex_two) * count + np.maximum(apex_one, apex_two)
     known = ends[:, 0] * count + ends[:, 1]  # ascending, as the edges are
     there = known.take(np.searchsorted(known, key), mode="clip") == key
-    rows = np.flatnonzero(~there & ~(rim[apex_one] & rim[apex_two]))
+    rows = np.flatnonzero(~there & (apex_one != apex_two) & ~(rim[apex_one] & rim[apex_two]))
     rows = rows[_independent(one[rows] // 3, two[rows] // 3, excess[rows], len(faces))]
     _, fresh = np.unique(key[rows], return_index=True)  # two flips must not make the same edge
     rows = rows[fresh]

@@ -217,6 +217,23 @@ def test_a_long_edge_is_flipped_but_never_onto_the_rim(either):
     assert either.flipped(five, joined, np.zeros(5, bool), np.zeros(5, np.int64), check).tolist() == joined.tolist()
 
 
+def test_two_faces_on_the_same_points_are_left_alone(either):
+    """A flip of their common edge would give both of them a corner twice."""
+    points, faces = np.array([[-3.0, 0, 0], [3, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2], [1, 0, 2]])
+    made = either.flipped(points, faces, np.zeros(3, bool), np.zeros(3, np.int64), check)
+    assert made.tolist() == faces.tolist()
+
+
+def test_nothing_to_do(either):
+    """No points, no faces, no loops."""
+    none, no_faces, no_group = np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
+    assert either.large(none, no_faces, no_group, np.zeros(0)).shape == (0,)
+    assert either.flipped(none, no_faces, np.zeros(0, bool), no_group, check).shape == (0, 3)
+    assert either.membrane(none, no_faces, np.zeros(0, bool), no_group, check).shape == (0, 3)
+    triangles, found = either.least_area(np.zeros((0, 5, 3)), np.zeros((0, 5, 5), bool), no_group, check)
+    assert triangles.shape == (0, 3, 3) and found.shape == (0,)
+
+
 def test_membranes_and_plates_by_hand(either):
     """Among four even neighbours a point lies in their middle; a flat plate in a flat surround stays flat, a bent one
     does not."""
@@ -258,6 +275,9 @@ def test_bad_input_is_refused(either):
         ("faces are int64", lambda: either.flipped(SQUARE, FAN.astype(np.int32), RIM, ONE, check)),
         ("groups are int64", lambda: either.membrane(SQUARE, FAN, RIM, ONE - 1, check)),
         ("points are", lambda: either.membrane(SQUARE[:, :2], FAN, RIM, ONE, check)),
+        ("points are float64", lambda: either.flipped(SQUARE.astype(np.float32), FAN, RIM, ONE, check)),
+        ("values bool", lambda: either.membrane(SQUARE, FAN, RIM.astype(np.int64), ONE, check)),
+        ("values float64", lambda: either.large(SQUARE, FAN, ONE, ONE)),
         ("faces of the ring", lambda: either.plate(SQUARE, FAN, RIM, ONE, (ring[0], ring[1] + 5), check)),
         ("no patch", lambda: either.plate(SQUARE, FAN, RIM, ONE, (np.zeros((3, 3)), np.array([[5, 6, 7]])), check)),
     ):

@@ -104,7 +104,7 @@ at::Tensor patches_flip(const at::Tensor& points, const at::Tensor& faces, const
   return out;
 }
 
-// The points after move(patch, work, number) of every patch, where it returns true.
+// The points after move(patch, work, number) of every patch, where it returns true. Each thread has a copy of `move`.
 template <typename Move>
 at::Tensor moved(const Quilt& quilt, const at::Tensor& points, const at::Tensor& faces, const Move& move) {
   auto out = points.clone();
@@ -112,10 +112,11 @@ at::Tensor moved(const Quilt& quilt, const at::Tensor& points, const at::Tensor&
   at::parallel_for(0, quilt.size(), grain(quilt, faces), [&](int64_t begin, int64_t end) {
     Fairing work;
     Patch patch;
+    Move mine = move;
     for (int64_t k = begin; k < end; ++k) {
       quilt.cut_out(k, patch);
       const int own = static_cast<int>(patch.points.size());
-      if (!move(patch, work, k)) continue;
+      if (!mine(patch, work, k)) continue;
       for (int v = 0; v < own; ++v) to[quilt.point(k, v)] = patch.points[v];
     }
   });
@@ -171,15 +172,16 @@ at::Tensor patches_plate(const at::Tensor& points, const at::Tensor& faces, cons
   const Quilt quilt(points, faces, rim, group);
   is(ring_points, at::kDouble, 3, "ring_points");
   is(ring_faces, at::kLong, 3, "ring_faces");
+  TORCH_CHECK(ring_points.size(0) + ring_faces.numel() < (int64_t{1} << 30), "maquette::patches counts to 2^30");
   within(ring_faces, quilt.count() + ring_points.size(0), "vertices");
   const Ring ring(ring_points, ring_faces, group);
   const Sorted of(quilt.size(), ring_faces.size(0), [&](int64_t f) { return ring.patch[f]; });
   const double floor = 1e-12 * mean_area(points, faces, ring_points, ring);
-  return moved(quilt, points, faces, [&](Patch& patch, Fairing& work, int64_t k) {
+  std::vector<int> corners, seen;
+  std::vector<int64_t> beyond;
+  return moved(quilt, points, faces, [&, corners, seen, beyond](Patch& patch, Fairing& work, int64_t k) mutable {
     const int own = static_cast<int>(patch.points.size());
     // The points outside follow those of the patch, as they come; `seen` numbers them.
-    thread_local std::vector<int> corners, seen;
-    thread_local std::vector<int64_t> beyond;
     corners.clear(), beyond.clear();
     seen.resize(ring_points.size(0), -1);
     for (int64_t n = of.start[k]; n < of.start[k + 1]; ++n)
