@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from compiled import compile_and_compare
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,3 +204,13 @@ def test_bad_input_is_refused(either):
     for wrong in (np.array([0, 1, 3], np.int32), np.zeros(3, np.int64), np.zeros(4, np.int32)):
         with pytest.raises(ValueError, match="partners are int32"):
             either.turns(wrong)
+
+
+@pytest.mark.skipif(not family.NATIVE, reason="not compiled here")
+@pytest.mark.parametrize("wrong", [-1, 2**31 - 1, 2**63 - 1, -(2**63)])
+def test_the_kernel_refuses_vertices_that_it_cannot_count(wrong):
+    """Also the last number that there is, of which there is no next one."""
+    faces = torch.tensor([[0, 1, wrong]])
+    for operator in (torch.ops.maquette.topology, torch.ops.maquette.topology_partners):
+        with pytest.raises(RuntimeError, match="maquette::topology"):
+            operator(faces)

@@ -64,9 +64,10 @@ Table topology(const at::Tensor& faces) {
   is(faces, at::kLong, 3, "faces");
   const int64_t halves = faces.numel();
   const int64_t* corner = faces.data_ptr<int64_t>();
-  const int64_t vertices = halves == 0 ? 0 : *std::max_element(corner, corner + halves) + 1;
+  const int64_t last = halves == 0 ? -1 : *std::max_element(corner, corner + halves);
   countable(halves);
-  countable(vertices);
+  TORCH_CHECK(last < (int64_t{1} << 31) - 1, "maquette::topology counts to 2^31, got vertex ", last);
+  const int64_t vertices = last + 1;
   within(faces, vertices, "vertices");
   std::vector<int32_t> start(vertices + 1, 0);
   const std::vector<Spoke> spokes = sorted_spokes(corner, halves, start);

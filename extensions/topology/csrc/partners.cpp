@@ -58,8 +58,9 @@ std::tuple<at::Tensor, bool, bool> topology_partners(const at::Tensor& faces) {
   is(faces, at::kLong, 3, "faces");
   const int64_t halves = faces.numel();
   const int64_t* corner = faces.data_ptr<int64_t>();
-  const int64_t vertices = halves == 0 ? 0 : *std::max_element(corner, corner + halves) + 1;
-  TORCH_CHECK(halves < (int64_t{1} << 31) && vertices < (int64_t{1} << 31), "maquette::topology counts to 2^31");
+  const int64_t last = halves == 0 ? -1 : *std::max_element(corner, corner + halves);
+  TORCH_CHECK(halves < (int64_t{1} << 31) && last < (int64_t{1} << 31) - 1, "maquette::topology counts to 2^31");
+  const int64_t vertices = last + 1;
   within(faces, vertices, "vertices");
   auto partners = at::full({halves}, kOpen, at::kInt);
   Pairing pairing(corner, partners.data_ptr<int32_t>());
