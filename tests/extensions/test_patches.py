@@ -286,6 +286,18 @@ def test_bad_input_is_refused(either):
 
 
 @native
+def test_places_that_are_no_numbers_move_nothing():
+    """A patch of many points, some of them NaN, stays as it is."""
+    points, faces = on_grid("sheet", 24, np.random.default_rng(0))
+    rim = np.abs(points - points.mean(axis=0))[:, :2].max(axis=1) > 2.5
+    points[~rim & (np.arange(len(points)) % 5 == 0)] = np.nan
+    group, ring = np.zeros(len(points), np.int64), (np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    assert (~rim).sum() > 100
+    np.testing.assert_array_equal(family.membrane(points, faces, rim, group, check), points)
+    np.testing.assert_array_equal(family.plate(points, faces, rim, group, ring, check), points)
+
+
+@native
 def test_patches_are_the_same_on_any_number_of_threads():
     """So many patches that they are shared out among threads."""
     count, rng = 7000, np.random.default_rng(0)

@@ -53,7 +53,8 @@ class Dissection {
 
   double along(int row, int axis) const {
     const Vector& at = (*places_)[row];
-    return axis == 0 ? at.x : axis == 1 ? at.y : at.z;
+    const double value = axis == 0 ? at.x : axis == 1 ? at.y : at.z;
+    return std::isnan(value) ? 0.0 : value;  // what is in no order must not be sorted
   }
 
   int widest(int begin, int end) const {
