@@ -112,8 +112,9 @@ def back_to_back(found: Found) -> bool:
 
 
 def _opinion(made: Prediction, where: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What one view says at frustum points [N, 3], each [N]: distance behind its first surface and distance to the
-    material that it takes to be there, both in half picture widths and cut at BAND, and the weight of that."""
+    """What one view says at frustum points [N, 3], each [N]: distance behind its first surface (half picture widths,
+    cut at BAND); the same before that surface, but behind it how far within the material that it takes to be there,
+    which is stretched: where ``Frustum.reach`` cuts it, it is BAND; and the weight of that."""
     import torch
     from torch.nn import functional
 
