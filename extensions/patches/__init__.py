@@ -23,6 +23,7 @@ from .reference import Bools, Check, Floats, Ints
 NATIVE = load("patches")
 """Is the compiled operator there (``extensions.build.why_not`` says why not)?"""
 _LONGEST = 4096
+"""From so many points on a loop is the twin's: the kernel refuses it (``csrc/cpu.cpp``)."""
 _TOGETHER = 30_000
 """Faces of whole patches that a kernel gets at once."""
 

@@ -60,11 +60,12 @@ def _distance(made: Prediction, place: Place, across: Found) -> float:
     """The z-depth of frustum depth 0 at which the relief of ``made`` fits the cones of ``across``."""
     relief = relief_of(made, RAYS)
     relief = relief[made.solid.rim(torch.from_numpy(relief).to(made.solid.outline)).cpu().numpy() > 2 * made.cell]
+    given = place.zero
     for _ in range(ROUNDS):
         entry, _ = _stretch(relief, place, across)
         met = np.isfinite(entry)
         if met.sum() < LEAST:
-            break
+            return given
         # a point lies at zero * (1 + half_width * depth): the distances at which each ray's point is just at its entry
         each = entry[met] / (1 + place.half_width * relief[met, 2])
         before, place = place, replace(place, zero=float(np.quantile(each, 1 - OUTSIDE)))
